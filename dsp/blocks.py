@@ -1,0 +1,99 @@
+"""A cascade of second-order sections, run a whole hop at a time as one small matrix product.
+
+A linear filter with state x turns a hop of inputs u into outputs y and its next state x+ linearly,
+so for hops of one length there is one matrix M with [y; x+] = M [x; u]. M is built once; a hop then
+costs one product of about 20 x 20 (5 us, against 52 to 101 us for calls of `scipy.signal.sosfilt`,
+which at this size are all overhead: measured, and scipy issue 9750 says the same).
+
+A standing voltage. Electrodes carry tens of millivolts of DC under microvolts of EMG (77 mV in one
+of our recordings). A filter in the steady state for it would hold the EMG as a small difference of
+large numbers. Priming takes it off the input instead, and adds the filter's DC gain times it to the
+output: the same filter, by linearity, with all its digits free for the signal.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+class BlockFilter:
+    """Second-order sections over hops of one length, on several channels at once.
+
+    Bits: the shapes of the product never change, and the input is first copied into the filter's
+    own memory, so the output depends on the values alone, not on chunking or memory layout. Another
+    BLAS, CPU or number of channels may add up in another order and differ in the last bits.
+    """
+
+    __slots__ = (
+        "_dc_gain",
+        "_input",
+        "_level",
+        "_matrix",
+        "_next",
+        "_output",
+        "_product",
+        "_shift",
+        "_stack",
+        "_state",
+    )
+
+    def __init__(self, sos: Sequence[Sequence[float]], hop_samples: int, channels: int) -> None:
+        """Build the matrix for `sos`: rows of b0, b1, b2, 1, a1, a2, run in this order.
+
+        The filter starts at rest, as if the input had been zero for ever.
+        """
+        states = 2 * len(sos)
+        self._matrix = hop_matrix(sos, hop_samples)
+        self._dc_gain = float(np.prod([sum(row[:3]) / sum(row[3:]) for row in sos]))
+        # One stack [x; u] goes in, one stack [y; x+] comes out; the rest are views of their parts.
+        self._stack = np.zeros((states + hop_samples, channels))
+        self._state, self._input = self._stack[:states], self._stack[states:]
+        self._product = np.zeros((hop_samples + states, channels))
+        self._output, self._next = self._product[:hop_samples], self._product[hop_samples:]
+        self._level = np.zeros(channels)
+        self._shift = np.zeros(channels)
+
+    def prime(self, first: Array) -> None:
+        """Start afresh, as if the input had been `first` (channels,) for ever."""
+        self._state.fill(0.0)
+        np.copyto(self._level, first)
+        np.multiply(self._level, self._dc_gain, out=self._shift)
+
+    def run(self, x: Array, out: Array) -> Array:
+        """Filter the hop `x` (hop_samples, channels) into `out`, same shape, maybe `x`; give `out`."""
+        np.subtract(x, self._level, out=self._input)
+        # np.dot, not np.matmul: half the call overhead at this size, and the same BLAS underneath.
+        np.dot(self._matrix, self._stack, out=self._product)
+        np.copyto(self._state, self._next)
+        return np.add(self._output, self._shift, out=out)
+
+
+def hop_matrix(sos: Sequence[Sequence[float]], hop_samples: int) -> Array:
+    """The M of [y; x+] = M [x; u] for one hop; the state x is every section's (s1, s2) in turn.
+
+    Each section is a transposed direct form II, the form `scipy.signal.sosfilt` runs:
+
+        y = b0 v + s1        s1+ = b1 v - a1 y + s2        s2+ = b2 v - a2 y
+
+    fed with the output of the one before. That recursion is run here as it stands, but on rows of
+    weights instead of numbers: each row says how much of every entry of [x; u] a quantity holds.
+    Sections are joined, never multiplied out into one polynomial: at 10 kHz the poles of a 20 Hz
+    edge lie within 1 % of z = 1, where polynomial coefficients lose the digits that matter.
+    """
+    states = 2 * len(sos)
+    weights = np.eye(states + hop_samples)
+    state, inputs = weights[:states].copy(), weights[states:]
+    outputs = np.empty_like(inputs)
+    for sample, row in enumerate(inputs):
+        v = row
+        for section, (b0, b1, b2, _, a1, a2) in enumerate(sos):
+            s1, s2 = state[2 * section], state[2 * section + 1]
+            y = b0 * v + s1
+            s1[:] = b1 * v - a1 * y + s2
+            s2[:] = b2 * v - a2 * y
+            v = y
+        outputs[sample] = v
+    return np.vstack([outputs, state])

@@ -1,0 +1,111 @@
+"""The running chain: raw microvolts in, one hop at a time; envelope, activity and attempts out.
+
+    raw -> high-pass, low-pass, notches -> envelope (rectify, low-pass; or moving r.m.s.) ->
+    detector
+
+What comes out is integers and truth values: nothing after dsp computes with floats.
+"""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from dsp.blocks import Array, BlockFilter
+from dsp.coefficients import ChainCoefficients
+from dsp.detector import REST, advance, is_active, is_attempt
+from dsp.envelope import Envelope, Lowpass, MovingRms
+from dsp.quality import NON_FINITE, SETTLING
+
+MAX_ENVELOPE_NV: Final = 2**53
+"""Nanovolts; above this float64 no longer counts in ones. It is 9 kV, so no EMG ever meets it."""
+
+_NV_PER_UV: Final = 1000.0
+
+_MAX_ENERGY_UV2: Final = 1e24
+"""Square microvolts over a hop. A sample of 1e12 uV (a megavolt) or more is no voltage but garbage, and
+past 1e154 its square would overflow: treated as non-finite."""
+
+
+class HopValues(NamedTuple):
+    """What one hop came to; one entry per channel, each taken at the last sample of the hop."""
+
+    envelope_nv: tuple[int, ...]
+    """Nanovolts, 0 to 2**53."""
+    active: tuple[bool, ...]
+    """Above the thresholds, with hysteresis (`dsp.detector`)."""
+    attempt: tuple[bool, ...]
+    """Active for the minimum duration."""
+    flags: int
+    """Bits of `dsp.quality`; 0 is good. Unless it is 0, no channel is active."""
+
+
+class Chain:
+    """The state of one chain: filters, envelope, detector and settling, for all channels together.
+
+    It starts, and after `restart` starts again, by taking the first sample of the next finite hop
+    for the standing voltage of the electrodes (recordings carry up to 77 mV), so that it does not
+    ring; then it settles for `settle_hops` hops, in which nothing is active.
+    """
+
+    __slots__ = ("_at_rest", "_closed", "_envelope", "_filter", "_filtered", "_lasted", "_min_hops",
+    "_refused", "_settle_hops", "_since_restart")
+
+    def __init__(self, coefficients: ChainCoefficients, channels: int) -> None:
+        """Allocate everything the chain will ever use, for `channels` (at least 1) channels."""
+        hop_samples = coefficients.hop_samples
+        self._filter = BlockFilter(coefficients.filter_sos, hop_samples, channels)
+        self._filtered = np.zeros((hop_samples, channels))
+        self._envelope: Envelope = (
+            MovingRms(coefficients, channels)
+            if coefficients.rms_hops
+            else Lowpass(coefficients, channels)
+        )
+        self._min_hops = coefficients.min_hops
+        self._settle_hops = coefficients.settle_hops
+        self._at_rest = [REST] * channels
+        self._closed = (False,) * channels
+        self._refused = HopValues((0,) * channels, self._closed, self._closed, NON_FINITE)
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget everything: filters, envelope, detector. The next finite hop begins anew."""
+        self._since_restart = 0
+        self._lasted = self._at_rest
+
+    def run(self, hop: Array, on_nv: Sequence[int], off_nv: Sequence[int]) -> HopValues:
+        """Take one hop through the chain.
+
+        Args:
+            hop: (hop_samples, channels) microvolts. Not kept, not changed.
+            on_nv: on threshold of each channel, nanovolts.
+            off_nv: off threshold of each channel, nanovolts, 0 < off <= on.
+
+        Returns:
+            One value per channel. A hop with a sample that is not finite is refused whole: flags
+            are `NON_FINITE`, nothing of it reaches the filters, and the chain restarts after it.
+
+        Raises:
+            ValueError: the hop has another shape, or a list of thresholds another length, than the
+                chain was made for.
+        """
+        # Not left to numpy, which would spread one sample or channel over all without a word.
+        if hop.shape != self._filtered.shape:
+            raise ValueError(f"hop has shape {hop.shape}, must be {self._filtered.shape}")
+        # One call instead of isfinite and all. NaN fails every comparison, so it is refused as
+        well. if not np.vdot(hop, hop) < _MAX_ENERGY_UV2: self.restart() return self._refused if
+        self._since_restart == 0: self._filter.prime(hop[0]) self._envelope.restart()
+        self._filter.run(hop, self._filtered) envelope_nv =
+        _nanovolts(self._envelope.run(self._filtered)) if self._since_restart < self._settle_hops:
+        self._since_restart += 1 return HopValues(envelope_nv, self._closed, self._closed, SETTLING)
+        channels = zip(self._lasted, envelope_nv, on_nv, off_nv, strict=True) self._lasted = lasted
+        = [advance(*channel) for channel in channels] min_hops = self._min_hops return HopValues(
+        envelope_nv, tuple([is_active(hops) for hops in lasted]), tuple([is_attempt(hops, min_hops)
+        for hops in lasted]), 0, )
+
+
+def _nanovolts(envelope_uv: Array) -> tuple[int, ...]:
+    """Rounded half to even, as IEEE 754 does, and clamped: a low-pass may undershoot below zero."""
+    return tuple(
+        [min(max(round(_NV_PER_UV * value), 0), MAX_ENVELOPE_NV) for value in envelope_uv.tolist()]
+    )

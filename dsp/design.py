@@ -1,0 +1,158 @@
+"""Design of a chain: from what an operator says, in hertz and milliseconds, to coefficients.
+
+The only file of dsp that imports scipy. It takes a second and 100 MB to import, so it runs where
+settings are made and never where they are used.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+from scipy import signal
+
+from dsp.blocks import Array
+from dsp.coefficients import ChainCoefficients, Section
+
+NYQUIST_SHARE: Final = 0.9
+"""No edge lies above this share of half the sampling rate: beyond it a digital filter is all warping."""
+
+_LIMITS: Final[dict[str, tuple[float, float, str]]] = {
+    # 200 Hz: below it hardly any EMG is left. 20 kHz: as far as the arithmetic is tested, and
+    beyond # every EMG amplifier. "rate_mhz": (200_000, 20_000_000, "mHz"), "band_low_hz": (5.0,
+    100.0, "Hz"),  # ISEK asks for 5 Hz or more; ECG removal goes up to 60 "band_high_hz": (50.0,
+    10_000.0, "Hz"), "band_order": (1, 8, "poles"), "notch_harmonics": (1, 20, "notches"),
+    "notch_q": (5.0, 50.0, "(no unit)"),  # 5: 10 Hz wide at 50 Hz; 50: rings for a second
+    "envelope_hz": (1.0, 50.0, "Hz"),  # 50 Hz is the top of Hodges & Bui 1996 in use
+    "envelope_order": (1, 4, "poles"), "rms_window_ms": (10.0, 1000.0, "ms"), "min_duration_ms":
+    (0.0, 1000.0, "ms"), "settle_ms": (50.0, 5000.0, "ms"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainSpec:
+    """What a chain should be. The defaults were chosen together, with `dsp.threshold`, on recordings.
+
+    Raises:
+        ValueError: a value lies outside its limits, with what to do about it.
+    """
+
+    rate_mhz: int
+    """Sampling rate in millihertz, so that 2148.148 Hz is exact."""
+    band_low_hz: float = 30.0
+    """High-pass edge, -3 dB. 30 and not 20 Hz because it takes more of the ECG (Drake & Callaghan
+    2006, doi 10.1016/j.jelekin.2005.07.003): tibialis anterior 126 ms median, against 186."""
+    band_high_hz: float = 450.0
+    """Low-pass edge, -3 dB. At or above 0.9 Nyquist there is no low-pass: the band is then a
+    high-pass, and the amplifier's own anti-alias filter bounds it."""
+    band_order: int = 4
+    """Poles at each edge: the order of the Butterworth high-pass and of the Butterworth low-pass, so
+    24 dB an octave on either side for 4. (scipy's `butter(4, [low, high])` is of the same
+    steepness.)"""
+    mains_hz: int = 0
+    """0: no notch. 50 or 60: notches at it and its harmonics."""
+    notch_harmonics: int = 3
+    """Number of notches, the fundamental counted; those at or above 0.9 Nyquist are left out."""
+    notch_q: float = 15.0
+    """Centre frequency over -3 dB width. At 50 Hz, 10 is 5 Hz wide and rings with a time constant of
+    64 ms, 30 rings with 191 ms and does little once mains is 0.2 Hz off."""
+    envelope: Literal["lowpass", "rms"] = "lowpass"
+    envelope_hz: float = 8.0
+    """-3 dB edge of the Butterworth envelope low-pass. Its delay is 0.225 / edge, 28 ms. 6 to 10 Hz
+    all detect every attempt of the recordings; lower is later, higher is closer to false ones."""
+    envelope_order: int = 2
+    """Poles of the envelope low-pass."""
+    rms_window_ms: float = 100.0
+    """Length of the moving r.m.s. window, rounded up to hops."""
+    min_duration_ms: float = 30.0
+    """How long an onset must last to be an attempt, rounded up to hops. It costs its full length in
+    delay and buys nothing in Gaussian noise, so it is short: just longer than a motor unit's
+    spike."""
+    settle_ms: float = 300.0
+    """No detection this long after a restart, rounded up to hops: three time constants of a 50 Hz
+    notch of Q 15 (95 ms), ten of the envelope. 200 and 500 ms detect the same attempts."""
+
+    def __post_init__(self) -> None:
+        for name, (least, most, unit) in _LIMITS.items():
+            value = getattr(self, name)
+            if not least <= value <= most:
+                raise ValueError(
+                    f"{name} is {value}, must be {least} to {most} {unit}: choose a value between"
+                )
+        if self.mains_hz not in (0, 50, 60):
+            raise ValueError(f"mains_hz is {self.mains_hz}, must be 50 or 60 Hz, or 0 for no notch")
+        if self.envelope not in ("lowpass", "rms"):
+            raise ValueError(f"envelope is {self.envelope!r}, must be 'lowpass' or 'rms'")
+        if self.band_low_hz >= min(self.band_high_hz, self.edge_limit_hz):
+            raise ValueError(
+                f"band_low_hz is {self.band_low_hz}, must be below band_high_hz, "
+                f"{self.band_high_hz} Hz, "
+                f"and below 0.9 of half the sampling rate, {self.edge_limit_hz} Hz: lower it"
+            )
+        if self.envelope == "rms" and self.settle_ms < self.rms_window_ms:
+            raise ValueError(
+                f"settle_ms is {self.settle_ms}, must be at least rms_window_ms, "
+                f"{self.rms_window_ms} ms, "
+                "or detection would begin on a window half empty: raise it or shorten the window"
+            )
+
+    @property
+    def rate_hz(self) -> float:
+        """Sampling rate in hertz."""
+        return self.rate_mhz / 1000
+
+    @property
+    def hop_samples(self) -> int:
+        """Samples in a hop: what fits in 1 ms, at least one."""
+        return max(1, self.rate_mhz // 1_000_000)
+
+    @property
+    def edge_limit_hz(self) -> float:
+        """0.9 Nyquist: where edges and notches must stay below."""
+        return NYQUIST_SHARE * self.rate_hz / 2
+
+
+def design(spec: ChainSpec) -> ChainCoefficients:
+    """The coefficients of `spec`."""
+    lowpass = spec.envelope == "lowpass"
+    return ChainCoefficients(
+        rate_mhz=spec.rate_mhz,
+        hop_samples=spec.hop_samples,
+        filter_sos=_sections(np.vstack([_band(spec), *_notches(spec)])),
+        envelope_sos=_sections(_butter(spec, spec.envelope_order, spec.envelope_hz, "lowpass"))
+        if lowpass
+        else (),
+        rms_hops=0 if lowpass else _hops(spec, spec.rms_window_ms),
+        min_hops=_hops(spec, spec.min_duration_ms),
+        settle_hops=_hops(spec, spec.settle_ms),
+    )
+
+
+def _band(spec: ChainSpec) -> Array:
+    # The high-pass first, and not one band-pass design: what runs after it never sees the DC.
+    band = _butter(spec, spec.band_order, spec.band_low_hz, "highpass")
+    if spec.band_high_hz >= spec.edge_limit_hz:
+        return band
+    return np.vstack([band, _butter(spec, spec.band_order, spec.band_high_hz, "lowpass")])
+
+
+def _notches(spec: ChainSpec) -> Iterable[Array]:
+    for harmonic in range(1, spec.notch_harmonics + 1):
+        notch_hz = harmonic * spec.mains_hz
+        if 0 < notch_hz < spec.edge_limit_hz:
+            numerator, denominator = signal.iirnotch(notch_hz, spec.notch_q, fs=spec.rate_hz)
+            yield np.hstack([numerator, denominator])
+
+
+def _butter(spec: ChainSpec, order: int, edge_hz: float, kind: Literal["lowpass", "highpass"]) -> Array:
+    sos: Array = signal.butter(order, edge_hz, kind, output="sos", fs=spec.rate_hz)
+    return sos
+
+
+def _sections(sos: Array) -> tuple[Section, ...]:
+    return tuple(tuple(row) for row in sos.tolist())
+
+
+def _hops(spec: ChainSpec, duration_ms: float) -> int:
+    return max(1, math.ceil(duration_ms * spec.rate_mhz / (1_000_000 * spec.hop_samples)))

@@ -1,0 +1,14 @@
+"""What is wrong with a hop, as bits of one integer: zero means the hop may be judged.
+
+Every flag means the same thing to the rest of nmesd: no attempt may come out of this hop. The bits
+are written into the session record, so a number is never given a new meaning; new flags take new
+bits.
+"""
+
+from typing import Final
+
+NON_FINITE: Final = 1
+"""A sample was NaN, infinite, or past any voltage an amplifier can deliver: the hop was not filtered."""
+
+SETTLING: Final = 2
+"""The filters started afresh less than the settling time ago: the envelope is not yet to be trusted."""

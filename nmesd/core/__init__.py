@@ -1,0 +1,1 @@
+"""What to do: pure decisions over frozen values of integers. No clock, no I/O, no numpy."""

@@ -1,0 +1,1 @@
+"""After the session: read, replay, tune, report."""

@@ -1,0 +1,117 @@
+"""Frames to bytes and back: little-endian, one frame per SOCK_SEQPACKET message.
+
+    magic u16 | version u8 | kind u8 | sequence u32 | t_ns i64 | body ... | payload ... | crc32 u32
+
+`t_ns` is the sender's CLOCK_MONOTONIC. Each direction of each connection numbers its frames from 1 without
+gaps. `decode` is the only way in: it accepts exactly what `encode` makes, and raises `LinkError`, never
+anything else, on any other bytes.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Callable
+from dataclasses import fields
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+from nmesd.errors import LinkError
+from nmesd.wire import frames
+from nmesd.wire.frames import ChannelOutput, Frame
+
+MAGIC = 0x4D4E  # "NM"
+VERSION = 1
+MAX_FRAME = 65_536  # bytes; a chunk of raw EMG is cut to fit
+
+_HEADER = struct.Struct("<HBBIq")
+_CRC = struct.Struct("<I")
+OVERHEAD = _HEADER.size + _CRC.size
+
+
+class _Codec(NamedTuple):
+    frame: type[Frame]
+    body: struct.Struct
+    values: Callable[[Any], tuple[Any, ...]]
+    tail: str  # what the last field is: "" an integer, "output", "args" or "payload"
+
+
+def _values(names: list[str]) -> Callable[[Any], tuple[Any, ...]]:
+    if len(names) > 1:  # attrgetter of one name gives the value, not a tuple
+        return attrgetter(*names)
+    return lambda frame: tuple(getattr(frame, name) for name in names)
+
+
+def _codec(frame: type[Frame]) -> _Codec:
+    names = [field.name for field in fields(frame)]
+    tail = names[-1] if names and names[-1] in ("output", "args", "payload") else ""
+    return _Codec(frame, struct.Struct("<" + frame.BODY), _values(names), tail)
+
+
+_CODECS: dict[int, _Codec] = {
+    frame.KIND: _codec(frame)
+    for frame in vars(frames).values()
+    if isinstance(frame, type) and issubclass(frame, Frame) and frame is not Frame
+}
+
+
+class Received(NamedTuple):
+    """A frame with its header."""
+
+    sequence: int
+    t_ns: int
+    frame: Frame
+
+
+def encode(frame: Frame, sequence: int, t_ns: int) -> bytes:
+    """The bytes of a frame. Raises LinkError if a field does not fit its integer."""
+    codec = _CODECS[frame.KIND]
+    values = codec.values(frame)
+    try:
+        data = _HEADER.pack(MAGIC, VERSION, frame.KIND, sequence, t_ns)
+        match codec.tail:
+            case "":
+                data += codec.body.pack(*values)
+            case "payload":
+                data += codec.body.pack(*values[:-1]) + values[-1]
+            case "output":
+                data += codec.body.pack(*values[:-1], *(v for channel in values[-1] for v in channel))
+            case _:
+                data += codec.body.pack(*values[:-1], *values[-1])
+    except struct.error as error:
+        raise LinkError(f"{type(frame).__name__}: a field does not fit: {error}") from None
+    return data + _CRC.pack(zlib.crc32(data))
+
+
+def decode(data: bytes) -> Received:
+    """The frame in `data`. Raises LinkError, and nothing else, on bytes that `encode` does not make."""
+    if not OVERHEAD <= len(data) <= MAX_FRAME:
+        raise LinkError(f"frame of {len(data)} bytes, allowed are {OVERHEAD} to {MAX_FRAME}")
+    magic, version, kind, sequence, t_ns = _HEADER.unpack_from(data)
+    if magic != MAGIC:
+        raise LinkError("not an nmesd frame")
+    if version != VERSION:
+        raise LinkError(f"protocol version {version}, this is {VERSION}: install the same nmesd everywhere")
+    if _CRC.unpack_from(data, len(data) - _CRC.size)[0] != zlib.crc32(data[: -_CRC.size]):
+        raise LinkError("checksum wrong")
+    codec = _CODECS.get(kind)
+    if codec is None:
+        raise LinkError(f"unknown kind {kind}")
+    body = data[_HEADER.size : -_CRC.size]
+    size = codec.body.size
+    if len(body) < size or (len(body) > size and codec.tail != "payload"):
+        raise LinkError(f"{codec.frame.__name__}: {len(body)} bytes, {size} expected")
+    values: tuple[Any, ...] = codec.body.unpack_from(body)
+    match codec.tail:
+        case "":
+            pass
+        case "payload":
+            values = (*values, body[size:])
+        case "output":
+            first = len(values) - 3 * frames.CHANNELS
+            flat = values[first:]
+            channels = tuple(ChannelOutput(*flat[i : i + 3]) for i in range(0, len(flat), 3))
+            values = (*values[:first], channels)
+        case _:
+            values = (*values[: -frames.NOTE_ARGS], values[-frames.NOTE_ARGS :])
+    return Received(sequence, t_ns, codec.frame(*values))

@@ -1,0 +1,65 @@
+"""One end of a SOCK_SEQPACKET connection that never blocks and never hides a loss."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+from nmesd.wire.codec import MAX_FRAME, Received, decode, encode
+from nmesd.wire.frames import Frame
+
+
+class Link:
+    """Sends and receives numbered frames.
+
+    A frame that cannot be sent because the peer does not read is dropped and counted; its number is used up, so
+    that the peer sees the gap. `closed` is True once the peer is gone.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        self._socket = sock
+        self._sent = 0
+        self.dropped = 0
+        self.closed = False
+
+    def fileno(self) -> int:
+        """For select."""
+        return self._socket.fileno()
+
+    def send(self, frame: Frame) -> bool:
+        """True if the frame went out. Raises LinkError if a field does not fit."""
+        self._sent = (self._sent + 1) & 0xFFFFFFFF
+        data = encode(frame, self._sent, time.monotonic_ns())
+        try:
+            self._socket.send(data)
+        except BlockingIOError:
+            self.dropped += 1
+            return False
+        except OSError:
+            self.closed = True
+            return False
+        return True
+
+    @property
+    def sequence(self) -> int:
+        """Number of the last frame sent."""
+        return self._sent
+
+    def receive(self) -> Received | None:
+        """The next frame, None if there is none (look at `closed`). Raises LinkError on a bad one."""
+        try:
+            data = self._socket.recv(MAX_FRAME)
+        except BlockingIOError:
+            return None
+        except OSError:
+            data = b""
+        if not data:
+            self.closed = True
+            return None
+        return decode(data)
+
+    def close(self) -> None:
+        """Close this end."""
+        self.closed = True
+        self._socket.close()

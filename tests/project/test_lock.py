@@ -1,0 +1,55 @@
+"""The lock files: every dependency is there, every line has its hash, and no line says where to
+fetch it from (that belongs to the machine)."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+LOCKS = ("requirements.lock", "requirements-dev.lock")
+PINNED = re.compile(r"^([a-z0-9-]+)==(\S+?)(?: ; .+)? \\$")
+HASH = re.compile(r"^    --hash=sha256:[0-9a-f]{64}( \\)?$")
+
+
+def pins(text: str) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for line in text.splitlines():
+        if match := PINNED.match(line):
+            found.setdefault(match[1], set()).add(match[2])
+    return found
+
+
+def normalised(requirement: str) -> str:
+    name = re.match(r"[A-Za-z0-9._-]+", requirement)
+    assert name is not None, requirement
+    return re.sub(r"[-_.]+", "-", name[0]).lower()
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_every_line_is_a_pin_a_hash_or_a_remark(repo_root: Path, name: str) -> None:
+    lines = (repo_root / name).read_text().splitlines()
+    odd = [s for s in lines if not (s.startswith("#") or PINNED.match(s) or HASH.match(s))]
+    assert odd == []
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_every_pin_is_followed_by_a_hash(repo_root: Path, name: str) -> None:
+    lines = (repo_root / name).read_text().splitlines()
+    bare = [
+        line
+        for line, after in zip(lines, [*lines[1:], ""], strict=True)
+        if PINNED.match(line) and not HASH.match(after)
+    ]
+    assert bare == []
+
+
+def test_the_locks_hold_what_pyproject_asks_for(repo_root: Path) -> None:
+    project = tomllib.loads((repo_root / "pyproject.toml").read_text())
+    groups = project["dependency-groups"]
+    run = {normalised(r) for r in [*project["project"]["dependencies"], *groups["build"]]}
+    dev = {normalised(r) for r in groups["dev"] if isinstance(r, str)}
+    locked, locked_dev = (pins((repo_root / name).read_text()) for name in LOCKS)
+    assert run <= set(locked)
+    assert run | dev <= set(locked_dev)
+    assert {name: locked_dev[name] for name in locked} == locked
