@@ -63,7 +63,7 @@ class BlockFilter:
         np.multiply(self._level, self._dc_gain, out=self._shift)
 
     def run(self, x: Array, out: Array) -> Array:
-        """Filter the hop `x` (hop_samples, channels) into `out`, same shape, maybe `x`; give `out`."""
+        """Filter the hop `x` (hop_samples, channels) into `out` (same shape, may be `x`)."""
         np.subtract(x, self._level, out=self._input)
         # np.dot, not np.matmul: half the call overhead at this size, and the same BLAS underneath.
         np.dot(self._matrix, self._stack, out=self._product)

@@ -1,7 +1,6 @@
 """The running chain: raw microvolts in, one hop at a time; envelope, activity and attempts out.
 
-    raw -> high-pass, low-pass, notches -> envelope (rectify, low-pass; or moving r.m.s.) ->
-    detector
+    raw -> high-pass, low-pass, notches -> envelope -> detector -> integers
 
 What comes out is integers and truth values: nothing after dsp computes with floats.
 """
@@ -18,13 +17,13 @@ from dsp.envelope import Envelope, Lowpass, MovingRms
 from dsp.quality import NON_FINITE, SETTLING
 
 MAX_ENVELOPE_NV: Final = 2**53
-"""Nanovolts; above this float64 no longer counts in ones. It is 9 kV, so no EMG ever meets it."""
+"""Nanovolts; above this float64 no longer counts in ones. It is 9 MV, so no EMG ever meets it."""
 
 _NV_PER_UV: Final = 1000.0
 
 _MAX_ENERGY_UV2: Final = 1e24
-"""Square microvolts over a hop. A sample of 1e12 uV (a megavolt) or more is no voltage but garbage, and
-past 1e154 its square would overflow: treated as non-finite."""
+"""Square microvolts over a hop. A sample of 1e12 uV, a megavolt, is no voltage but garbage, and
+one of 1e154 would overflow when squared: refused as if it were not finite."""
 
 
 class HopValues(NamedTuple):
@@ -48,8 +47,18 @@ class Chain:
     ring; then it settles for `settle_hops` hops, in which nothing is active.
     """
 
-    __slots__ = ("_at_rest", "_closed", "_envelope", "_filter", "_filtered", "_lasted", "_min_hops",
-    "_refused", "_settle_hops", "_since_restart")
+    __slots__ = (
+        "_at_rest",
+        "_closed",
+        "_envelope",
+        "_filter",
+        "_filtered",
+        "_lasted",
+        "_min_hops",
+        "_refused",
+        "_settle_hops",
+        "_since_restart",
+    )
 
     def __init__(self, coefficients: ChainCoefficients, channels: int) -> None:
         """Allocate everything the chain will ever use, for `channels` (at least 1) channels."""
@@ -92,20 +101,33 @@ class Chain:
         # Not left to numpy, which would spread one sample or channel over all without a word.
         if hop.shape != self._filtered.shape:
             raise ValueError(f"hop has shape {hop.shape}, must be {self._filtered.shape}")
-        # One call instead of isfinite and all. NaN fails every comparison, so it is refused as
-        well. if not np.vdot(hop, hop) < _MAX_ENERGY_UV2: self.restart() return self._refused if
-        self._since_restart == 0: self._filter.prime(hop[0]) self._envelope.restart()
-        self._filter.run(hop, self._filtered) envelope_nv =
-        _nanovolts(self._envelope.run(self._filtered)) if self._since_restart < self._settle_hops:
-        self._since_restart += 1 return HopValues(envelope_nv, self._closed, self._closed, SETTLING)
-        channels = zip(self._lasted, envelope_nv, on_nv, off_nv, strict=True) self._lasted = lasted
-        = [advance(*channel) for channel in channels] min_hops = self._min_hops return HopValues(
-        envelope_nv, tuple([is_active(hops) for hops in lasted]), tuple([is_attempt(hops, min_hops)
-        for hops in lasted]), 0, )
+        # One call instead of isfinite and all. NaN fails every comparison, so it is refused too.
+        if not np.vdot(hop, hop) < _MAX_ENERGY_UV2:
+            self.restart()
+            return self._refused
+        if self._since_restart == 0:
+            self._filter.prime(hop[0])
+            self._envelope.restart()
+        self._filter.run(hop, self._filtered)
+        envelope_nv = _nanovolts(self._envelope.run(self._filtered))
+        if self._since_restart < self._settle_hops:
+            self._since_restart += 1
+            return HopValues(envelope_nv, self._closed, self._closed, SETTLING)
+        lasted = self._lasted = [
+            advance(hops, nv, on, off)
+            for hops, nv, on, off in zip(self._lasted, envelope_nv, on_nv, off_nv, strict=True)
+        ]
+        return HopValues(
+            envelope_nv,
+            tuple([is_active(hops) for hops in lasted]),
+            tuple([is_attempt(hops, self._min_hops) for hops in lasted]),
+            0,
+        )
 
 
 def _nanovolts(envelope_uv: Array) -> tuple[int, ...]:
     """Rounded half to even, as IEEE 754 does, and clamped: a low-pass may undershoot below zero."""
-    return tuple(
-        [min(max(round(_NV_PER_UV * value), 0), MAX_ENVELOPE_NV) for value in envelope_uv.tolist()]
-    )
+    rounded = [round(_NV_PER_UV * value) for value in envelope_uv.tolist()]
+    if min(rounded) < 0 or max(rounded) > MAX_ENVELOPE_NV:  # seldom, so looked at as a whole
+        rounded = [min(max(value, 0), MAX_ENVELOPE_NV) for value in rounded]
+    return tuple(rounded)

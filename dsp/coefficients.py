@@ -47,8 +47,8 @@ class ChainCoefficients:
                 raise ValueError(f"{name} is {value}, must be at least {least}")
         if bool(self.envelope_sos) == bool(self.rms_hops):
             raise ValueError(
-                f"envelope_sos has {len(self.envelope_sos)} sections and rms_hops is {self.rms_hops}: "
-                "give one of the two, the other empty or 0"
+                f"envelope_sos has {len(self.envelope_sos)} sections, rms_hops is {self.rms_hops}: "
+                "give one of the two, and the other empty or 0"
             )
         for section in self.filter_sos + self.envelope_sos:
             finite = all(map(math.isfinite, section))
@@ -56,7 +56,7 @@ class ChainCoefficients:
                 raise ValueError(f"section {section} must be finite: b0, b1, b2, 1, a1, a2")
 
     def to_dict(self) -> dict[str, Any]:
-        """Ints, floats and tuples of tuples of floats by field name: what `json.dumps` takes as it is."""
+        """Give the fields by name, as `json.dumps` takes them."""
         return asdict(self)
 
     @classmethod

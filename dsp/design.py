@@ -16,23 +16,28 @@ from dsp.blocks import Array
 from dsp.coefficients import ChainCoefficients, Section
 
 NYQUIST_SHARE: Final = 0.9
-"""No edge lies above this share of half the sampling rate: beyond it a digital filter is all warping."""
+"""No edge lies above this share of half the sampling rate: filters there are all warping."""
 
 _LIMITS: Final[dict[str, tuple[float, float, str]]] = {
-    # 200 Hz: below it hardly any EMG is left. 20 kHz: as far as the arithmetic is tested, and
-    beyond # every EMG amplifier. "rate_mhz": (200_000, 20_000_000, "mHz"), "band_low_hz": (5.0,
-    100.0, "Hz"),  # ISEK asks for 5 Hz or more; ECG removal goes up to 60 "band_high_hz": (50.0,
-    10_000.0, "Hz"), "band_order": (1, 8, "poles"), "notch_harmonics": (1, 20, "notches"),
-    "notch_q": (5.0, 50.0, "(no unit)"),  # 5: 10 Hz wide at 50 Hz; 50: rings for a second
-    "envelope_hz": (1.0, 50.0, "Hz"),  # 50 Hz is the top of Hodges & Bui 1996 in use
-    "envelope_order": (1, 4, "poles"), "rms_window_ms": (10.0, 1000.0, "ms"), "min_duration_ms":
-    (0.0, 1000.0, "ms"), "settle_ms": (50.0, 5000.0, "ms"),
+    # 200 Hz: below it hardly any EMG is left. 20 kHz: beyond every EMG amplifier, and as far as
+    # the arithmetic is tested.
+    "rate_mhz": (200_000, 20_000_000, "mHz"),
+    "band_low_hz": (5.0, 100.0, "Hz"),  # ISEK asks for 5 Hz or more; against ECG 30 to 60
+    "band_high_hz": (50.0, 10_000.0, "Hz"),
+    "band_order": (1, 8, "poles"),
+    "notch_harmonics": (1, 20, "notches"),
+    "notch_q": (5.0, 50.0, "(no unit)"),  # at 50 Hz: 10 Hz wide, to a time constant of 0.3 s
+    "envelope_hz": (1.0, 50.0, "Hz"),  # 50 Hz is the usual one of Hodges & Bui 1996
+    "envelope_order": (1, 4, "poles"),
+    "rms_window_ms": (10.0, 1000.0, "ms"),
+    "min_duration_ms": (0.0, 1000.0, "ms"),
+    "settle_ms": (50.0, 5000.0, "ms"),
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChainSpec:
-    """What a chain should be. The defaults were chosen together, with `dsp.threshold`, on recordings.
+    """What a chain should be. The defaults and `dsp.threshold` were chosen together on recordings.
 
     Raises:
         ValueError: a value lies outside its limits, with what to do about it.
@@ -47,16 +52,15 @@ class ChainSpec:
     """Low-pass edge, -3 dB. At or above 0.9 Nyquist there is no low-pass: the band is then a
     high-pass, and the amplifier's own anti-alias filter bounds it."""
     band_order: int = 4
-    """Poles at each edge: the order of the Butterworth high-pass and of the Butterworth low-pass, so
-    24 dB an octave on either side for 4. (scipy's `butter(4, [low, high])` is of the same
-    steepness.)"""
+    """Poles at each edge: the order of the Butterworth high-pass and of the Butterworth low-pass,
+    24 dB an octave on either side for 4 (as steep as scipy's `butter(4, [low, high])`)."""
     mains_hz: int = 0
     """0: no notch. 50 or 60: notches at it and its harmonics."""
     notch_harmonics: int = 3
     """Number of notches, the fundamental counted; those at or above 0.9 Nyquist are left out."""
     notch_q: float = 15.0
-    """Centre frequency over -3 dB width. At 50 Hz, 10 is 5 Hz wide and rings with a time constant of
-    64 ms, 30 rings with 191 ms and does little once mains is 0.2 Hz off."""
+    """Centre frequency over -3 dB width. At 50 Hz, 10 is 5 Hz wide and rings with a time constant
+    of 64 ms, 30 rings with 191 ms and does little once mains is 0.2 Hz off."""
     envelope: Literal["lowpass", "rms"] = "lowpass"
     envelope_hz: float = 8.0
     """-3 dB edge of the Butterworth envelope low-pass. Its delay is 0.225 / edge, 28 ms. 6 to 10 Hz
@@ -145,7 +149,9 @@ def _notches(spec: ChainSpec) -> Iterable[Array]:
             yield np.hstack([numerator, denominator])
 
 
-def _butter(spec: ChainSpec, order: int, edge_hz: float, kind: Literal["lowpass", "highpass"]) -> Array:
+def _butter(
+    spec: ChainSpec, order: int, edge_hz: float, kind: Literal["lowpass", "highpass"]
+) -> Array:
     sos: Array = signal.butter(order, edge_hz, kind, output="sos", fs=spec.rate_hz)
     return sos
 

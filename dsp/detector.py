@@ -26,7 +26,7 @@ REST: Final = 0
 
 
 def advance(lasted_hops: int, envelope_nv: int, on_nv: int, off_nv: int) -> int:
-    """The state after one more hop: how many hops the activity has lasted, this one included, or `REST`."""
+    """The state after one more hop: hops the activity has lasted, this one included, or `REST`."""
     threshold_nv = on_nv if lasted_hops == REST else off_nv
     return lasted_hops + 1 if envelope_nv >= threshold_nv else REST
 
@@ -37,5 +37,5 @@ def is_active(lasted_hops: int) -> bool:
 
 
 def is_attempt(lasted_hops: int, min_hops: int) -> bool:
-    """Whether a channel in this state is active and has lasted at least `min_hops` (1 or more) hops."""
+    """Whether a channel in this state is active, and has been for `min_hops` (1 or more) hops."""
     return is_active(lasted_hops) and lasted_hops >= min_hops

@@ -1,4 +1,4 @@
-"""The envelope: how strong the filtered EMG is now, in microvolts, at the last sample of each hop."""
+"""The envelope: how strong the filtered EMG is at the last sample of a hop, in microvolts."""
 
 from typing import Protocol
 
@@ -22,7 +22,7 @@ class Envelope(Protocol):
 
 
 class Lowpass:
-    """Rectified, then low-passed: the linear envelope. Dips below zero by its undershoot at most."""
+    """Rectified, then low-passed: the linear envelope. It may undershoot a little below zero."""
 
     __slots__ = ("_filter", "_last", "_smooth", "_zero")
 
@@ -30,7 +30,7 @@ class Lowpass:
         hop_samples = coefficients.hop_samples
         self._filter = BlockFilter(coefficients.envelope_sos, hop_samples, channels)
         self._smooth = np.zeros((hop_samples, channels))
-        self._last = self._smooth[-1]
+        self._last: Array = self._smooth[-1]
         self._zero = np.zeros(channels)
 
     def run(self, filtered: Array) -> Array:

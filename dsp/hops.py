@@ -54,7 +54,7 @@ class HopCutter:
         """
         hop, (hop_samples, channels) = self._hop, self._hop.shape
         # Without this check numpy would broadcast a (n, 1) chunk over all channels without a word.
-        if chunk.ndim != 2 or chunk.shape[1] != channels:
+        if chunk.shape[1:] != (channels,):
             raise ValueError(f"chunk has shape {chunk.shape}, must be (samples, {channels})")
         taken, samples = 0, len(chunk)
         while taken < samples:
@@ -67,5 +67,5 @@ class HopCutter:
                 yield hop
 
     def clear(self) -> None:
-        """Drop what is kept: after a gap, samples from before it must not share a hop with those after."""
+        """Drop what is kept: samples from before a gap must not share a hop with those after it."""
         self._held = 0

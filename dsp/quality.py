@@ -8,7 +8,7 @@ bits.
 from typing import Final
 
 NON_FINITE: Final = 1
-"""A sample was NaN, infinite, or past any voltage an amplifier can deliver: the hop was not filtered."""
+"""A sample was NaN, infinite, or past any voltage there is: the hop was not filtered."""
 
 SETTLING: Final = 2
-"""The filters started afresh less than the settling time ago: the envelope is not yet to be trusted."""
+"""The filters started afresh within the settling time: the envelope cannot be trusted yet."""

@@ -1,7 +1,9 @@
 """Thresholds from rest: how far above resting envelope an attempt must rise.
 
-    baseline = median        scale = (90th percentile - median) / 1.2816 on = baseline + 9 x scale,
-    at least 0.25 uV above it        off = baseline + 0.65 x (on - baseline)
+    baseline = median
+    scale    = (90th percentile - median) / 1.2816
+    on       = baseline + 9 x scale, and at least 0.25 uV above baseline
+    off      = baseline + 0.65 x (on - baseline)
 
 The scale is what the standard deviation would be if rest were Gaussian, taken from the upper side
 only, because that is the side an attempt is on and rest is skewed to it: ECG, tone, single motor
@@ -20,22 +22,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 SCALES_ABOVE_BASELINE: Final = 9
-"""With the defaults of `dsp.design.ChainSpec`, thresholds from the first rest of each recording alone (7, 20
-and 1.2 s), detection closed for 1.5 s after each detection and until 0.3 s below off: tibialis
-anterior 56 of 56, spinal cord injury hand 5 of 5, biceps 9 of 9, no false detection in 11 minutes,
-medians 126, 150 and 291 ms after the labelled onset. 8 did as well and 7 gave one false detection;
-at 12 biceps misses one. One set for all, but chosen on these recordings: not a prediction for
-others."""
+"""With the defaults of `dsp.design.ChainSpec`, thresholds from the first rest of each recording
+alone (7, 20 and 1.2 s), and detection closed for 1.5 s after each detection and until 0.3 s below
+off: tibialis anterior 56 of 56, spinal cord injury hand 5 of 5, biceps 9 of 9, none false in 11
+minutes, medians 126, 150 and 291 ms after the labelled onset. 8 and 10 do as well; 7 gives one
+false detection, 12 misses one of the biceps. One set for all, but chosen on these recordings: no
+promise for others."""
 
 OFF_PERCENT: Final = 65
-"""Of the rise from baseline to on. 0.7 of the threshold is the usual re-arm level; lower chatters less."""
+"""Of the rise from baseline to on. Re-arming at 0.7 of the threshold is usual."""
 
 MIN_RISE_NV: Final = 250
 """The least level the NeuroMove NM900 detects in its most sensitive mode (0.25 uV, manual p. 23).
 Without a floor, a dead channel (all zeros) would get a threshold of zero, which silence meets."""
 
 MIN_HOPS: Final = 100
-"""Ten hops above the 90th percentile; any fewer and it says nothing. Ask for 10 to 30 s, posture included."""
+"""Ten hops above the 90th percentile; fewer say nothing. Ask for 10 to 30 s, posture included."""
 
 _GAUSSIAN_90: Final = 1.2816
 """The 90th percentile of the standard normal distribution."""

@@ -1,5 +1,7 @@
-"""What every test may ask for, and two rules that hold for all: LSL stays on this machine, and no
-task outlives its test."""
+"""What every test may ask for, and two rules that hold for all.
+
+LSL stays on this machine, and no task outlives its test.
+"""
 
 import asyncio
 import atexit
@@ -64,12 +66,13 @@ def data_dir() -> Path:
 @pytest.fixture
 async def _no_task_left() -> AsyncIterator[None]:
     yield
-    left = asyncio.all_tasks() - {asyncio.current_task()}
+    own = asyncio.current_task()
+    left = [task for task in asyncio.all_tasks() if task is not own]
     for task in left:
         task.cancel()
     await asyncio.gather(*left, return_exceptions=True)
     if left:
-        names = ", ".join(sorted(repr(task.get_coro()) for task in left if task is not None))
+        names = ", ".join(sorted(repr(task) for task in left))
         pytest.fail(f"{len(left)} task(s) still running after the test: {names}", pytrace=False)
 
 

@@ -1,1 +1,1 @@
-"""The world nmesd is tried in: a virtual patient and players of recordings. Never imported by what stimulates."""
+"""The world nmesd is tried in: a virtual patient, a player of recordings."""

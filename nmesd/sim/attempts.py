@@ -1,4 +1,4 @@
-"""When the patient tries, and how hard: drawn from the seed, put off while the muscle is stimulated."""
+"""When the patient tries, and how hard: drawn from the seed, put off by stimulation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from nmesd.sim.spec import PatientSpec
 
-_FALL_S = 0.1  # linear fall at the end of an attempt; the decision is about onsets, so one value will do
+# Linear fall at the end of an attempt. Decisions are about onsets, so one value will do.
+_FALL_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +31,10 @@ class Attempt:
 
 
 class AttemptSchedule:
-    """Begins attempts as sample time goes on. Each puts the next off by its interval, so a patient who had
-    to wait does not catch up."""
+    """Begins attempts as sample time goes on.
+
+    The interval counts from the onset as it happened: a patient who had to wait does not catch up.
+    """
 
     def __init__(self, spec: PatientSpec) -> None:
         self._spec = spec
@@ -49,15 +52,18 @@ class AttemptSchedule:
     def begin_before(self, stop: int) -> list[Attempt]:
         """The attempts that begin before sample `stop` and have not been returned before."""
         new = []
-        while (onset := self._after_pulses(self._due)) < stop:
-            new.append(self._begin(onset))
-        self.begun += new
-        # A pulse older than the hold can put off nothing any more: nothing will begin before `stop`.
+        while True:
+            self._due = self._after_pulses(self._due)
+            if self._due >= stop:
+                break
+            new.append(self._begin(self._due))
+            self.begun.append(new[-1])
+        # Nothing more begins before `stop`: pulses that reach no further can be forgotten.
         del self._pulses[: bisect_right(self._pulses, stop - self._defer)]
         return new
 
     def effort_uv(self, first: int, n: int) -> NDArray[np.float64]:
-        """r.m.s. of the voluntary EMG in microvolts for the samples first..first+n-1, shape (n,)."""
+        """Voluntary EMG, r.m.s. in microvolts, for the samples from `first` on, shape (n,)."""
         effort = np.zeros(n)
         fall = max(1, round(_FALL_S * self._spec.rate_hz))
         for attempt in reversed(self.begun):
@@ -95,5 +101,5 @@ class AttemptSchedule:
 
 
 def planned_attempts(spec: PatientSpec, seconds: float) -> tuple[Attempt, ...]:
-    """The attempts that will begin within `seconds` if no pulse comes: known from the seed alone."""
+    """The attempts that will begin within `seconds` if no pulse comes."""
     return tuple(AttemptSchedule(spec).begin_before(round(seconds * spec.rate_hz)))

@@ -1,7 +1,8 @@
 """Sample numbers and CLOCK_MONOTONIC, without drift: every deadline is computed from one anchor.
 
-LSL's `local_clock()` is the same clock in seconds (liblsl uses `steady_clock`, which is CLOCK_MONOTONIC on
-Linux; measured difference 7 µs, the time of the two calls), so a time stamp is `time_ns / 1e9`.
+LSL's `local_clock()` is the same clock in seconds (liblsl uses `steady_clock`, which is
+CLOCK_MONOTONIC on Linux; measured difference 7 µs, the time of the two calls), so a time stamp is
+`time_ns / 1e9`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _SLICE_NS = 100_000_000  # how long a sleep may be deaf to `stop`
 
 @dataclass(frozen=True, slots=True)
 class SampleClock:
-    """Sample `anchor_index` is taken at `anchor_ns`, the others at `rate_hz` before and after it."""
+    """Sample `anchor_index` is taken at `anchor_ns`, the others at `rate_hz` around it."""
 
     rate_hz: float
     anchor_ns: int
@@ -34,7 +35,9 @@ class SampleClock:
     def index_at(self, t_ns: int) -> int:
         """The first sample taken at or after `t_ns`: the first that can show what happens then."""
         index = self.anchor_index + math.ceil((t_ns - self.anchor_ns) * self.rate_hz / NS_PER_S)
-        while self.time_ns(index) < t_ns:  # the product above is rounded: settle on time_ns' own rounding
+        while (
+            self.time_ns(index) < t_ns
+        ):  # the product above is rounded: settle on time_ns' own rounding
             index += 1
         while self.time_ns(index - 1) >= t_ns:
             index -= 1
@@ -59,8 +62,8 @@ class SampleClock:
 def sleep_until(deadline_ns: int, stop: threading.Event) -> bool:
     """Sleep to an absolute time; False as soon as `stop` is set, True when the time has come.
 
-    Sleeps and looks, instead of waiting on the event: a signal handler may then set it without meeting a
-    lock that this thread holds.
+    Sleeps and looks, instead of waiting on the event: a signal handler may then set it without
+    meeting a lock that this thread holds.
     """
     while not stop.is_set():
         left = deadline_ns - time.monotonic_ns()

@@ -1,4 +1,4 @@
-"""Short waveforms that add to the EMG: what a pulse leaves there, and the spike of a single motor unit."""
+"""Short waveforms that add to the EMG: what a pulse leaves there, spikes of single units."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from nmesd.units import UA_PER_MA, US_PER_S
 Array = NDArray[np.float64]
 
 _NEGLIGIBLE_UV = 0.1  # where an exponential tail is cut
-_SPIKE_S = 0.012  # surface action potential of a unit; 95 % of the EMG's power lies below 400 Hz
-_SPIKE_CV = 0.2  # of the intervals of a unit firing by itself: semi-regular, not Poisson
+_SPIKE_S = 0.012  # chosen: this length lies inside the EMG band (SENIAM: 20 to 500 Hz)
+_SPIKE_CV = 0.36  # of the intervals of a single unit (biceps; PMC4469921, fig. 2)
 
 
 def artefact(spec: PatientSpec, amplitude_ua: int, pulse_width_us: int) -> Array:
-    """Artefact in microvolts from the pulse's first sample on: two phases, then the amplifier's recovery."""
+    """Artefact in microvolts from the pulse's first sample on: two phases, then recovery."""
     peak = spec.artefact_uv_per_ma * amplitude_ua / UA_PER_MA
     phase = max(1, round(pulse_width_us * spec.rate_hz / US_PER_S))
     start = spec.recovery_share * peak
@@ -30,20 +30,22 @@ def artefact(spec: PatientSpec, amplitude_ua: int, pulse_width_us: int) -> Array
 
 
 def m_wave(spec: PatientSpec, amplitude_ua: int) -> Array:
-    """The muscle's answer in microvolts from the pulse's first sample on: silence, then one biphasic wave."""
+    """M-wave in microvolts from the pulse's first sample on: silence, then one biphasic wave."""
     current = (amplitude_ua / UA_PER_MA - spec.m_wave_half_ma) / spec.m_wave_slope_ma
     recruited = 1.0 / (1.0 + math.exp(-min(max(current, -50.0), 50.0)))
     latency = round(spec.m_wave_latency_ms * spec.rate_hz / 1000)
     length = max(1, round(spec.m_wave_duration_ms * spec.rate_hz / 1000))
     at = (np.arange(length) + 0.5) / length
     shape = np.sin(2 * np.pi * at) * np.sin(np.pi * at) ** 2
-    shape /= 0.65  # the product's own peak
+    shape /= 3 * math.sqrt(3) / 8  # the product's own peak
     return np.concatenate((np.zeros(latency), spec.m_wave_uv * recruited * shape))
 
 
 class Overlay:
-    """Waveforms waiting for their samples, added in the order they came: the sum's bits do not depend on
-    how the signal is cut."""
+    """Waveforms waiting for their samples.
+
+    Added in the order they came, so that the sum's bits do not depend on how the signal is cut.
+    """
 
     def __init__(self) -> None:
         self._waves: list[tuple[int, Array]] = []
@@ -53,7 +55,7 @@ class Overlay:
         self._waves.append((start, wave))
 
     def add_to(self, out: Array, first: int) -> None:
-        """Add what falls on the samples first..first+len(out)-1 to `out`, shape (n,), and forget the past."""
+        """Add what falls on the samples of `out`, shape (n,), from number `first` on."""
         stop = first + len(out)
         for start, wave in self._waves:
             a, b = max(start, first), min(start + len(wave), stop)
@@ -63,7 +65,7 @@ class Overlay:
 
 
 def spikes(spec: PatientSpec) -> Callable[[Overlay, int], None]:
-    """A unit that fires by itself: a function that puts its spikes before a given sample into an overlay."""
+    """A unit that fires by itself: puts its spikes before a given sample on an overlay."""
     rng = np.random.default_rng([spec.seed, 5])
     length = max(3, round(_SPIKE_S * spec.rate_hz))
     at = 6.0 * ((np.arange(length) + 0.5) / length - 0.5)

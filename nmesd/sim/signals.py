@@ -1,7 +1,7 @@
 """What the electrodes pick up without stimulation: coloured noise, tone, mains.
 
-Everything is made in blocks of fixed length and by element-wise arithmetic only, so that a sample's bits
-depend neither on how the signal is cut into chunks nor on the machine's vector units.
+Everything is made in blocks of fixed length and by element-wise arithmetic only, so that a sample's
+bits depend neither on how the signal is cut into chunks nor on the machine's vector units.
 """
 
 from __future__ import annotations
@@ -21,14 +21,15 @@ BLOCK: Final = 256  # samples; only sets how much is computed at a time
 # Corner frequencies of the power spectrum of surface EMG (Stulen & De Luca 1981), Hz
 _LOW_HZ: Final = 60.0
 _HIGH_HZ: Final = 120.0
-_HALF_LENGTH_S: Final = 0.032  # of the filter: the response at 60 Hz (2.7 ms) has died out long before
+# Half the filter's length: twelve time constants of the lower corner (2.7 ms)
+_HALF_LENGTH_S: Final = 0.032
 
 _MAINS_SPREAD_HZ: Final = 0.2
 _HARMONICS: Final = ((1, 1.0), (2, 0.2), (3, 0.3))  # order, share of the fundamental's amplitude
 
 
 class BlockStream:
-    """Cuts blocks into pieces of any length. `make` returns the next (BLOCK, ...) array each time."""
+    """Cuts blocks into pieces of any length; `make` returns the next (BLOCK, ...) array."""
 
     def __init__(self, make: Callable[[], Array]) -> None:
         self._make = make
@@ -47,7 +48,7 @@ class BlockStream:
 
 
 def emg_taps(rate_hz: float) -> Array:
-    """Symmetric FIR filter that turns white noise of unit variance into EMG-like noise of unit variance."""
+    """Symmetric FIR filter from white noise to EMG-like noise, both of unit variance."""
     half = max(1, round(_HALF_LENGTH_S * rate_hz))
     size = 1 << (8 * half).bit_length()
     f = np.fft.rfftfreq(size, 1.0 / rate_hz)
@@ -84,7 +85,11 @@ def background(spec: PatientSpec) -> Callable[[], Array]:
     rng = np.random.default_rng([spec.seed, 3])
     mains_hz = spec.mains_hz + rng.uniform(-_MAINS_SPREAD_HZ, _MAINS_SPREAD_HZ)
     partials = [
-        (2 * np.pi * order * mains_hz / spec.rate_hz, part * spec.mains_uv, rng.uniform(0, 2 * np.pi))
+        (
+            2 * np.pi * order * mains_hz / spec.rate_hz,
+            part * spec.mains_uv,
+            rng.uniform(0, 2 * np.pi),
+        )
         for order, part in _HARMONICS
         if order * mains_hz < spec.rate_hz / 2
     ]
@@ -97,9 +102,8 @@ def background(spec: PatientSpec) -> Callable[[], Array]:
         common = np.full(BLOCK, spec.offset_uv)
         for step, amplitude, phase in partials:
             common += amplitude * np.sin(step * n + phase)
-        rest = [
-            share * (w.standard_normal(BLOCK) + t()) for w, t in zip(white, tone, strict=True)
-        ]
-        return np.stack(rest, axis=1) + common[:, None]
+        rest = [share * (w.standard_normal(BLOCK) + t()) for w, t in zip(white, tone, strict=True)]
+        made: Array = np.stack(rest, axis=1) + common[:, None]
+        return made
 
     return make

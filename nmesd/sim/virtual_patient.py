@@ -1,7 +1,7 @@
 """The virtual patient: surface EMG that answers to pulses. Pure: no clock, no stream, no file.
 
-Sample time is the only time. Whoever drives it decides when a sample is taken (`patient.py` in real time,
-tests as fast as they can) and tells it of every pulse before generating the samples after it.
+Sample time is the only time. Whoever drives it decides when a sample is taken (`patient.py` in real
+time, tests as fast as they can) and tells it of every pulse before generating the samples after it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from nmesd.sim.spec import PatientSpec
 
 
 class VirtualPatient:
-    """Generates EMG, sample after sample. How the samples are cut into calls changes no bit of them."""
+    """Generates EMG sample after sample; how they are cut into calls changes no bit of them."""
 
     def __init__(self, spec: PatientSpec) -> None:
         self.spec = spec
@@ -41,8 +41,10 @@ class VirtualPatient:
         return tuple(self._schedule.begun)
 
     def hear(self, sample: int, amplitude_ua: int, pulse_width_us: int) -> None:
-        """A pulse whose first trace is in sample `sample`. One in the past counts from the next sample on:
-        a late message must not hide a pulse. Amplitude or width 0 is no pulse."""
+        """A pulse whose first trace is in sample `sample`. Amplitude or width 0 is no pulse.
+
+        One in the past counts from the next sample on: a late message must not hide a pulse.
+        """
         if amplitude_ua <= 0 or pulse_width_us <= 0:
             return
         sample = max(sample, self._position)

@@ -27,6 +27,7 @@ from nmesd.wire.frames import (
     Snapshot,
     Stop,
     is_zero,
+    session_token,
 )
 from nmesd.wire.link import Link
 
@@ -62,4 +63,5 @@ __all__ = [
     "decode",
     "encode",
     "is_zero",
+    "session_token",
 ]

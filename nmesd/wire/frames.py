@@ -6,6 +6,8 @@ payload. How they become bytes is in `codec.py`.
 
 from __future__ import annotations
 
+import struct
+import zlib
 from dataclasses import dataclass
 from enum import IntEnum, unique
 from typing import ClassVar, NamedTuple
@@ -81,6 +83,12 @@ class Arm(Frame):
     operator: int
     limits_hash: int
     settings_hash: int
+
+
+def session_token(arm: Arm) -> int:
+    """Names the session that an Arm opens: guard and engine work it out each for itself, and every lease carries it."""
+    data = struct.pack("<QQQQ", arm.nonce, arm.operator, arm.limits_hash, arm.settings_hash)
+    return zlib.crc32(data) << 32 | zlib.adler32(data)
 
 
 @dataclass(frozen=True, slots=True)

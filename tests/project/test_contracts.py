@@ -12,6 +12,11 @@ from pathlib import Path
 
 import pytest
 
+LINT = (
+    "import sys; sys.path.insert(0, ''); "
+    "from importlinter.cli import lint_imports_command; lint_imports_command()"
+)
+
 ROOMS = (
     "cli", "core", "daemon", "drivers", "engine", "errors", "guard", "sessions", "sim", "units",
     "wire",
@@ -116,13 +121,7 @@ def plant(tree: Path, importer: str, imported: str) -> None:
 
 def lint(tree: Path) -> tuple[int, str]:
     done = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "import sys; sys.path.insert(0, ''); "
-            "from importlinter.cli import lint_imports_command; lint_imports_command()",
-            "--no-cache",
-        ],
+        [sys.executable, "-c", LINT, "--no-cache", "--no-logo"],
         cwd=tree,
         capture_output=True,
         text=True,

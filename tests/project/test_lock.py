@@ -1,5 +1,7 @@
-"""The lock files: every dependency is there, every line has its hash, and no line says where to
-fetch it from (that belongs to the machine)."""
+"""The lock files: every dependency is there, and every line has its hash.
+
+No line says where to fetch from: that belongs to the machine.
+"""
 
 import re
 import tomllib

@@ -9,7 +9,7 @@ import pytest
 
 # Scratch, a checkout's place on one machine, home folders of one user. /home/<user> is fine in a
 # text that says so; what is meant here are paths that were pasted.
-PLACES = re.compile(r"(?<![\w.~*-])/(?:tmp|work|root|farm\w*|var/tmp)(?:/\w|/?\s*$)")
+PLACES = re.compile(r"(?<![\w.~*-])/(?:tmp|work|root|farm\w*|var/tmp)(?:/[\w.]|/?\s*$)")
 # Names that belong to many machines and may be written about.
 COMMON_HOSTS = {"localhost", "raspberrypi", "debian", "ubuntu", "vm", "nmesd"}
 SHORTEST_TELLING_NAME = 5
@@ -64,7 +64,7 @@ def test_no_name_of_this_machine(repo_root: Path) -> None:
         ("see /tmp/x.log", True),
         ("cd /work/main", True),
         ('open("/root/.ssh/id")', True),
-        ("/var/tmp/roots", True),
+        ("at /var/tmp/roots", True),
         ("docs/work/plan.md", False),
         ("https://example.org/work/1", False),
         ("PrivateTmp=yes", False),

@@ -1,0 +1,68 @@
+# Everything a fresh Debian or Raspberry Pi OS needs is git, python3 and make.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
+# Wheels only: building a source distribution would fetch and run what no hash covers.
+LOCKED := install --require-hashes --only-binary=:all: --requirement
+
+# Stamps, one for what `demo` needs and one for what `test` needs beyond it.
+RUN := $(VENV)/.stamp-run
+DEV := $(VENV)/.stamp-dev
+
+.PHONY: help setup demo test check lock clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make demo    the whole loop with a simulated patient and stimulator"
+	@echo "make test    every check, then every test"
+	@echo "make check   style, types and import contracts only"
+	@echo "make setup   the environment in $(VENV) (the others do this by themselves)"
+	@echo "make lock    resolve the dependencies anew (UPGRADE=--upgrade for new versions)"
+	@echo "make clean   remove $(VENV) and caches"
+	@echo "PYTHON=...   another Python than python3: 3.11, 3.12 or 3.13"
+
+$(BIN)/.made: .ci/environment.py
+	@$(PYTHON) .ci/environment.py $(VENV)
+	@touch $@
+
+$(RUN): $(BIN)/.made requirements.lock pyproject.toml
+	@echo "setup: packages of requirements.lock"
+	@$(PIP) $(LOCKED) requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(DEV): $(RUN) requirements-dev.lock
+	@echo "setup: packages of requirements-dev.lock"
+	@$(PIP) $(LOCKED) requirements-dev.lock
+	@touch $@
+
+setup: $(DEV)
+
+demo: $(RUN)
+	@$(BIN)/nmesd demo
+
+check: $(DEV)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+test: check
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# From PyPI alone, whatever index or folder this machine's settings add.
+COMPILE = env -u UV_INDEX -u UV_EXTRA_INDEX_URL -u UV_FIND_LINKS -u UV_CONSTRAINT -u UV_OVERRIDE \
+	$(BIN)/uv pip compile pyproject.toml --quiet --no-config --system-certs --no-annotate \
+	--default-index https://pypi.org/simple --universal --python-version 3.11 \
+	--generate-hashes --custom-compile-command "make lock" $(UPGRADE)
+
+lock: $(DEV)
+	$(COMPILE) --group build --output-file requirements.lock
+	$(COMPILE) --group dev --constraint requirements.lock --output-file requirements-dev.lock
+
+clean:
+	rm -rf $(VENV) build dist htmlcov mutants .coverage* .hypothesis .import_linter_cache \
+		.mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,42 @@
+"""When the next pulse of each channel is due, for stimulators that are sent every pulse one by one."""
+
+from __future__ import annotations
+
+from nmesd.drivers.base import NEVER_NS
+from nmesd.units import NS_PER_US
+from nmesd.wire import CHANNELS, ZERO, ChannelOutput, Output
+
+
+class PulseClock:
+    """Keeps each channel's rate: a late pulse moves the raster of those after it, never two in one period."""
+
+    def __init__(self) -> None:
+        self._output: Output = ZERO
+        self._last_ns = [-NEVER_NS] * CHANNELS
+
+    def set(self, output: Output) -> None:
+        """Give this from now on; the first pulse of a channel is due at once, but never before its period is over."""
+        self._output = output
+
+    def due(self, now_ns: int) -> list[tuple[int, ChannelOutput]]:
+        """(channel, pulse) of every pulse due now; counts them as given."""
+        given = []
+        for channel, wanted in enumerate(self._output):
+            if wanted.amplitude_ua and now_ns >= self._last_ns[channel] + wanted.period_us * NS_PER_US:
+                last = self._last_ns[channel] + wanted.period_us * NS_PER_US
+                # On time within half a millisecond: keep the raster, so that the mean rate is exact.
+                on_time = now_ns - last < 500 * NS_PER_US
+                self._last_ns[channel] = last if on_time else now_ns
+                given.append((channel, wanted))
+        return given
+
+    def next_ns(self) -> int:
+        """When the next pulse is due, NEVER_NS if none."""
+        return min(
+            (
+                self._last_ns[channel] + wanted.period_us * NS_PER_US
+                for channel, wanted in enumerate(self._output)
+                if wanted.amplitude_ua
+            ),
+            default=NEVER_NS,
+        )

@@ -1,0 +1,1 @@
+"""What may reach the electrodes. The only room that can open the stimulator; it knows nothing of EMG."""

@@ -1,0 +1,172 @@
+"""The interlock: what the guard lets through. Pure; this file is its specification.
+
+Rules
+  1. Silent at birth: the guard starts DISARMED, with zero output.
+  2. One door out: an Arm frame that echoes the guard's current nonce, its limits' hash and the settings' hash of
+     this engine's Hello. The nonce changes whenever the guard leaves DISARMED, so an Arm works once.
+  3. Output needs ARMED and a Lease that has not expired, of this session, next in sequence, not from the past or
+     the future, reaching at most MAX_LEASE_NS ahead, within every limit, whose beliefs are true.
+  4. While ARMED, leases must flow even at zero output: one that expires is a trip.
+  5. Refuse, do not clip: anything else while ARMED is refused whole, gives zero and latches. The first reason is kept.
+  6. Zero is always accepted. TRIPPED ends only with Reset, and Reset leads only to DISARMED.
+
+Table (state, input -> state)
+  DISARMED  Arm, as in rule 2               -> ARMED     zero, lease of MAX_LEASE_NS to begin with
+  DISARMED  Arm otherwise, Lease with output-> TRIPPED
+  ARMED     Lease, as in rule 3             -> ARMED     output of the lease
+  ARMED     Disarm                          -> DISARMED  zero
+  ARMED     any other frame, expiry, end    -> TRIPPED   zero
+  any       Stop, Fault                     -> TRIPPED   zero
+  TRIPPED   Reset                           -> DISARMED  zero
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from nmesd.errors import Reason
+from nmesd.guard.limits import Limits, violation
+from nmesd.units import NS_PER_MS
+from nmesd.wire import (
+    ZERO,
+    Arm,
+    Disarm,
+    GuardState,
+    Hello,
+    Lease,
+    Output,
+    Received,
+    Reset,
+    Stop,
+    is_zero,
+    session_token,
+)
+
+MAX_LEASE_NS = 100 * NS_PER_MS  # rule 1 of the design: never over 100 ms
+
+
+class Fault(NamedTuple):
+    """Something the loop found: end of connection, bad frame, late tick, failing device, operator's stop."""
+
+    reason: Reason
+    value: int = 0
+    limit: int = 0
+    channel: int = -1
+
+
+class State(NamedTuple):
+    """Everything the interlock remembers."""
+
+    state: GuardState = GuardState.DISARMED
+    output: Output = ZERO
+    expiry_ns: int = 0
+    session: int = 0
+    nonce: int = 0
+    settings_hash: int = 0
+    sequence: int = 0  # of the last frame of this connection
+    now_ns: int = 0
+    trip: Fault | None = None
+    lease: Lease | None = None  # the one in force
+
+
+def step(state: State, now_ns: int, cause: Received | Fault | None, limits: Limits, limits_hash: int) -> State:
+    """What is let through from now on. `cause` None is a tick."""
+    if now_ns < state.now_ns:
+        return _trip(state, Fault(Reason.GUARD_CLOCK_BACKWARDS, now_ns, state.now_ns))
+    state = state._replace(now_ns=now_ns)
+    if isinstance(cause, Fault):
+        return _trip(state, cause)
+    if state.state is GuardState.ARMED and now_ns >= state.expiry_ns:
+        return _trip(state, Fault(Reason.LEASE_EXPIRED, now_ns - state.expiry_ns, 0))
+    if cause is None:
+        return state
+    return _frame(state, cause, limits, limits_hash)
+
+
+def connected(state: State, now_ns: int) -> State:
+    """A new client: its frames are numbered from 1. Whatever was latched stays latched."""
+    return state._replace(sequence=0, settings_hash=0, now_ns=now_ns)
+
+
+def _frame(state: State, received: Received, limits: Limits, limits_hash: int) -> State:
+    expected = state.sequence + 1 & 0xFFFFFFFF
+    state = state._replace(sequence=received.sequence)
+    match received.frame:  # zero is always accepted, whatever else is wrong with the frame
+        case Stop(reason, value, limit):
+            return _trip(state, Fault(_reason(reason), value, limit))
+        case Disarm():
+            return _disarmed(state) if state.state is GuardState.ARMED else state
+        case _:
+            pass
+    if received.sequence != expected:
+        return _trip(state, Fault(Reason.FRAME_SEQUENCE, received.sequence, expected))
+    if received.t_ns > state.now_ns:
+        return _trip(state, Fault(Reason.FRAME_FUTURE, received.t_ns - state.now_ns, 0))
+    match received.frame:
+        case Lease() as lease:
+            return _lease(state, lease, limits)
+        case Hello(settings_hash, _) if state.state is not GuardState.ARMED:
+            return state._replace(settings_hash=settings_hash)
+        case Arm() as arm if state.state is not GuardState.ARMED:
+            return _arm(state, arm, limits_hash)
+        case Reset() if state.state is not GuardState.ARMED:
+            return _disarmed(state) if state.state is GuardState.TRIPPED else state
+        case _:
+            return _trip(state, Fault(Reason.FRAME_UNEXPECTED, received.frame.KIND, 0))
+
+
+def _arm(state: State, arm: Arm, limits_hash: int) -> State:
+    if state.state is GuardState.TRIPPED:
+        return state
+    if (arm.nonce, arm.limits_hash, arm.settings_hash) != (state.nonce, limits_hash, state.settings_hash):
+        return _trip(state, Fault(Reason.SESSION_MISMATCH))
+    return state._replace(
+        state=GuardState.ARMED,
+        expiry_ns=state.now_ns + MAX_LEASE_NS,
+        session=session_token(arm),
+        output=ZERO,
+        lease=None,
+    )
+
+
+def _lease(state: State, lease: Lease, limits: Limits) -> State:
+    if state.state is GuardState.TRIPPED:
+        return state  # the engine has not heard of the trip yet
+    if state.state is GuardState.DISARMED:
+        return state if is_zero(lease.output) else _trip(state, Fault(Reason.FRAME_UNEXPECTED, lease.KIND, 0))
+    ahead_ns = lease.expiry_ns - state.now_ns
+    if lease.session != state.session:
+        return _trip(state, Fault(Reason.SESSION_MISMATCH))
+    if ahead_ns <= 0:
+        return _trip(state, Fault(Reason.FRAME_OLD, -ahead_ns, 0))
+    if ahead_ns > MAX_LEASE_NS:
+        return _trip(state, Fault(Reason.LEASE_TOO_LONG, ahead_ns, MAX_LEASE_NS))
+    if not lease.believes_armed or bool(lease.believes_output) is is_zero(lease.output):
+        return _trip(state, Fault(Reason.BELIEF_MISMATCH))
+    over = violation(lease.output, limits)
+    if over is not None:
+        return _trip(state, Fault(*over))
+    return state._replace(output=lease.output, expiry_ns=lease.expiry_ns, lease=lease)
+
+
+def _trip(state: State, fault: Fault) -> State:
+    if state.state is GuardState.TRIPPED:
+        return state
+    return _silent(state, GuardState.TRIPPED)._replace(trip=fault)
+
+
+def _disarmed(state: State) -> State:
+    return _silent(state, GuardState.DISARMED)._replace(trip=None)
+
+
+def _silent(state: State, to: GuardState) -> State:
+    return state._replace(
+        state=to, output=ZERO, expiry_ns=0, session=0, lease=None, nonce=state.nonce + 1 & 0xFFFFFFFFFFFFFFFF
+    )
+
+
+def _reason(number: int) -> Reason:
+    try:
+        return Reason(number)
+    except ValueError:
+        return Reason.FRAME_BAD
