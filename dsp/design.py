@@ -45,9 +45,10 @@ class ChainSpec:
 
     rate_mhz: int
     """Sampling rate in millihertz, so that 2148.148 Hz is exact."""
-    band_low_hz: float = 30.0
-    """High-pass edge, -3 dB. 30 and not 20 Hz because it takes more of the ECG (Drake & Callaghan
-    2006, doi 10.1016/j.jelekin.2005.07.003): tibialis anterior 126 ms median, against 186."""
+    band_low_hz: float = 20.0
+    """High-pass edge, -3 dB. 20 Hz for general use (De Luca 2010, doi 10.1016/j.jbiomech.2010.01.027).
+    30 Hz takes more of an ECG (Drake & Callaghan 2006, doi 10.1016/j.jelekin.2005.07.003): tibialis
+    anterior 126 ms median, against 186."""
     band_high_hz: float = 450.0
     """Low-pass edge, -3 dB. At or above 0.9 Nyquist there is no low-pass: the band is then a
     high-pass, and the amplifier's own anti-alias filter bounds it."""

@@ -103,59 +103,104 @@ class Explanation(NamedTuple):
 EXPLAIN: dict[Reason, Explanation] = {
     Reason.NONE: Explanation("no reason", ""),
     Reason.EMG_NO_STREAM: Explanation(
-        "no EMG stream found", "switch the amplifier on and start its LSL output; `nmesd streams` lists what is there"
+        "no EMG stream found",
+        "switch the amplifier on and start its LSL output; `nmesd streams` lists what is there",
     ),
     Reason.EMG_AMBIGUOUS: Explanation(
-        "more than one EMG stream fits", "stop the other sender, or name source_id and host in [stream] of nmesd.toml"
+        "more than one EMG stream fits",
+        "stop the other sender, or name source_id and host in [stream] of nmesd.toml",
     ),
     Reason.EMG_MISMATCH: Explanation(
-        "an EMG stream is there but not as described in nmesd.toml", "compare [stream] with `nmesd streams`"
+        "an EMG stream is there but not as described in nmesd.toml",
+        "compare [stream] with `nmesd streams`",
     ),
-    Reason.EMG_STREAM_GONE: Explanation("the EMG stream ended", "restart the amplifier's LSL output, then reset"),
+    Reason.EMG_STREAM_GONE: Explanation(
+        "the EMG stream ended", "restart the amplifier's LSL output, then reset"
+    ),
     Reason.EMG_STREAM_CHANGED: Explanation(
         "the EMG stream came back different", "check which device is sending, then reset"
     ),
-    Reason.EMG_STALE: Explanation("EMG samples stopped coming", "check amplifier, cable and network, then reset", "ns"),
+    Reason.EMG_STALE: Explanation(
+        "EMG samples stopped coming", "check amplifier, cable and network, then reset", "ns"
+    ),
     Reason.EMG_GAP: Explanation(
         "EMG samples are missing", "check the amplifier's connection (Wi-Fi, USB), then reset", "ns"
     ),
     Reason.EMG_BACKLOG: Explanation(
         "EMG arrives late", "check network and load of the sending computer, then reset", "ns"
     ),
-    Reason.EMG_OVERFLOW: Explanation("EMG was lost because it was not read in time", "check the load, then reset", "samples"),
+    Reason.EMG_OVERFLOW: Explanation(
+        "EMG was lost because it was not read in time", "check the load, then reset", "samples"
+    ),
     Reason.EMG_RATE: Explanation(
         "the EMG sampling rate is off", "compare rate_hz in nmesd.toml with the amplifier", "mHz"
     ),
-    Reason.EMG_NOT_FINITE: Explanation("the EMG contains values that are not numbers", "check the amplifier, then reset"),
+    Reason.EMG_NOT_FINITE: Explanation(
+        "the EMG contains values that are not numbers", "check the amplifier, then reset"
+    ),
     Reason.EMG_CHUNK_TOO_LONG: Explanation(
-        "EMG comes in chunks too long for the lease", "let the sender push at least every 25 ms", "ns"
+        "EMG comes in chunks too long for the lease",
+        "let the sender push at least every 25 ms",
+        "ns",
     ),
     Reason.EMG_SETTLING: Explanation("filters are settling", "wait a moment"),
-    Reason.ENGINE_OVERRUN: Explanation("a decision step took too long", "check load and temperature, then reset", "ns"),
-    Reason.CLOCK_BACKWARDS: Explanation("the clock went backwards", "restart nmesd; report this", "ns"),
+    Reason.ENGINE_OVERRUN: Explanation(
+        "a decision step took too long", "check load and temperature, then reset", "ns"
+    ),
+    Reason.CLOCK_BACKWARDS: Explanation(
+        "the clock went backwards", "restart nmesd; report this", "ns"
+    ),
     Reason.DAEMON_GONE: Explanation("the daemon ended", "see `nmesd log`; reset after it is back"),
-    Reason.DAEMON_SILENT: Explanation("the daemon does not answer", "see `nmesd log`, then reset", "ns"),
+    Reason.DAEMON_SILENT: Explanation(
+        "the daemon does not answer", "see `nmesd log`, then reset", "ns"
+    ),
     Reason.GUARD_GONE: Explanation("no connection to the guard", "start nmesd-guard, then reset"),
     Reason.ENGINE_SHUTDOWN: Explanation("nmesd was shut down", "start it again"),
     Reason.OPERATOR_STOP: Explanation("stopped by the operator", "reset when ready"),
     Reason.ENGINE_GONE: Explanation("the engine ended", "see `nmesd log`, then reset"),
-    Reason.LEASE_EXPIRED: Explanation("the engine did not renew in time", "check EMG and load, then reset", "ns"),
+    Reason.LEASE_EXPIRED: Explanation(
+        "the engine did not renew in time", "check EMG and load, then reset", "ns"
+    ),
     Reason.LEASE_TOO_LONG: Explanation("a lease reached too far ahead", "report this", "ns"),
     Reason.FRAME_BAD: Explanation("a damaged message reached the guard", "report this"),
-    Reason.FRAME_SEQUENCE: Explanation("messages were lost, doubled or reordered", "report this", "frames"),
-    Reason.FRAME_OLD: Explanation("a message reached the guard too late", "check load, then reset", "ns"),
+    Reason.FRAME_SEQUENCE: Explanation(
+        "messages were lost, doubled or reordered", "report this", "frames"
+    ),
+    Reason.FRAME_OLD: Explanation(
+        "a message reached the guard too late", "check load, then reset", "ns"
+    ),
     Reason.FRAME_FUTURE: Explanation("a message claims to be from the future", "report this", "ns"),
-    Reason.SESSION_MISMATCH: Explanation("a message belongs to another session or settings", "disarm, reset, arm again"),
-    Reason.BELIEF_MISMATCH: Explanation("engine and guard disagree about the state", "report this, then reset"),
-    Reason.FRAME_UNEXPECTED: Explanation("a message came in the wrong state", "report this, then reset"),
-    Reason.GUARD_LATE: Explanation("the guard itself was late", "check real-time rights and load, then reset", "ns"),
-    Reason.GUARD_CLOCK_BACKWARDS: Explanation("the guard's clock went backwards", "restart nmesd-guard; report this", "ns"),
+    Reason.SESSION_MISMATCH: Explanation(
+        "a message belongs to another session or settings", "disarm, reset, arm again"
+    ),
+    Reason.BELIEF_MISMATCH: Explanation(
+        "engine and guard disagree about the state", "report this, then reset"
+    ),
+    Reason.FRAME_UNEXPECTED: Explanation(
+        "a message came in the wrong state", "report this, then reset"
+    ),
+    Reason.GUARD_LATE: Explanation(
+        "the guard itself was late", "check real-time rights and load, then reset", "ns"
+    ),
+    Reason.GUARD_CLOCK_BACKWARDS: Explanation(
+        "the guard's clock went backwards", "restart nmesd-guard; report this", "ns"
+    ),
     Reason.GUARD_SHUTDOWN: Explanation("the guard was shut down", "start nmesd-guard again"),
-    Reason.DEVICE_FAILED: Explanation("the stimulator failed", "check its cable and display, then reset"),
-    Reason.LIMIT_AMPLITUDE: Explanation("amplitude over the limit", "lower amplitude_ma in nmesd.toml", "µA"),
-    Reason.LIMIT_PULSE_WIDTH: Explanation("pulse width over the limit", "lower pulse_width_us in nmesd.toml", "µs"),
-    Reason.LIMIT_RATE: Explanation("pulse rate over the limit", "lower rate_hz of the programme", "µs period"),
-    Reason.LIMIT_CHANNEL: Explanation("a channel this unit may not use", "choose another channel in nmesd.toml", "channel"),
+    Reason.DEVICE_FAILED: Explanation(
+        "the stimulator failed", "check its cable and display, then reset"
+    ),
+    Reason.LIMIT_AMPLITUDE: Explanation(
+        "amplitude over the limit", "lower amplitude_ma in nmesd.toml", "µA"
+    ),
+    Reason.LIMIT_PULSE_WIDTH: Explanation(
+        "pulse width over the limit", "lower pulse_width_us in nmesd.toml", "µs"
+    ),
+    Reason.LIMIT_RATE: Explanation(
+        "pulse rate over the limit", "lower rate_hz of the programme", "µs period"
+    ),
+    Reason.LIMIT_CHANNEL: Explanation(
+        "a channel this unit may not use", "choose another channel in nmesd.toml", "channel"
+    ),
 }
 
 

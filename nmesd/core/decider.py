@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Generic, Protocol, TypeVar
 
 from nmesd.core.journal import Act, Entry
-from nmesd.core.machine import State, armed, step
+from nmesd.core.machine import SETTLING, State, armed, step
 from nmesd.core.values import Command, CoreSettings, Event, Hop, RestartChain
 from nmesd.units import sample_time_ns
 
@@ -34,7 +34,9 @@ class HopValuesLike(Protocol):
 class ChainLike(Protocol[HopArray_contra]):
     """The signal chain (`dsp.chain.Chain`), as far as deciding needs it."""
 
-    def run(self, hop: HopArray_contra, on_nv: Sequence[int], off_nv: Sequence[int]) -> HopValuesLike: ...
+    def run(
+        self, hop: HopArray_contra, on_nv: Sequence[int], off_nv: Sequence[int]
+    ) -> HopValuesLike: ...
     def restart(self) -> None: ...
 
 
@@ -54,7 +56,7 @@ class Decider(Generic[HopArray]):
     ) -> None:
         self.state = State()
         self.hops = 0
-        self.last = Hop(0, 0, False, False, 0)
+        self.last = Hop(0, 0, False, False, SETTLING)
         self._chain = chain
         self._settings = settings
         self._on_nv = (settings.on_nv,)
@@ -80,12 +82,15 @@ class Decider(Generic[HopArray]):
         """Decide on one hop of raw EMG (hop_samples, channels), microvolts."""
         values = self._chain.run(samples, self._on_nv, self._off_nv)
         self.hops += 1
-        self.last = Hop(self.t_ns, values.envelope_nv[0], values.active[0], values.attempt[0], values.flags)
+        self.last = Hop(
+            self.t_ns, values.envelope_nv[0], values.active[0], values.attempt[0], values.flags
+        )
         return self._step(self.last)
 
     def restart_chain(self) -> None:
         """The sample stream starts afresh (new stream, flush, gap)."""
         self._chain.restart()
+        self.last = self.last._replace(flags=self.last.flags | SETTLING)
 
     def _step(self, event: Event) -> tuple[Command, ...]:
         self.state, commands = step(self.state, event, self._settings)

@@ -8,7 +8,17 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Any, get_type_hints
 
-from nmesd.core.values import Arm, Command, Disarm, ModeChanged, Refused, Reset, RestartChain, SetOutput, Trip
+from nmesd.core.values import (
+    Arm,
+    Command,
+    Disarm,
+    ModeChanged,
+    Refused,
+    Reset,
+    RestartChain,
+    SetOutput,
+    Trip,
+)
 from nmesd.errors import RecordError
 
 Act = Arm | Disarm | Trip | Reset
@@ -28,11 +38,6 @@ _KINDS: dict[int, type[Entry]] = {
 _CODES = {kind: code for code, kind in _KINDS.items()}
 _NAMES = {kind.__name__: kind for kind in _KINDS.values()}
 _HINTS = {kind: get_type_hints(kind) for kind in _KINDS.values()}
-
-
-def is_act(entry: Entry) -> bool:
-    """True for what goes into the machine, false for what comes out of it."""
-    return _CODES[type(entry)] < 10
 
 
 def to_ints(entry: Entry) -> tuple[int, tuple[int, ...]]:
@@ -59,15 +64,16 @@ def to_json(entry: Entry) -> dict[str, Any]:
 
 def from_json(data: dict[str, Any]) -> Entry:
     """The entry of a JSON object; keys it does not know are ignored. Raises RecordError."""
-    kind = _NAMES.get(data.get("entry", ""))
+    kind = _NAMES.get(str(data.get("entry")))
     if kind is None:
         raise RecordError(f"no journal entry is called {data.get('entry')!r}")
     hints = _HINTS[kind]
     try:
         args = tuple(
-            hints[name][data[name]] if isinstance(data[name], str) else data[name] for name in kind._fields
+            hints[name][data[name]] if isinstance(data[name], str) else data[name]
+            for name in kind._fields
         )
-    except KeyError as error:
+    except (KeyError, TypeError) as error:
         raise RecordError(f"{kind.__name__}: {error} is missing or unknown") from None
     return _build(kind, args)
 
@@ -78,5 +84,5 @@ def _build(kind: type[Entry], args: tuple[int, ...]) -> Entry:
         raise RecordError(f"{kind.__name__}: {len(args)} fields, {len(kind._fields)} expected")
     try:
         return kind._make(hints[n](a) for n, a in zip(kind._fields, args, strict=True))
-    except ValueError as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise RecordError(f"{kind.__name__}: {error}") from None

@@ -48,7 +48,9 @@ from nmesd.core.values import (
 from nmesd.errors import Reason
 from nmesd.units import NS_PER_US
 
-NON_FINITE = 1  # dsp.quality.NON_FINITE; the core may not import dsp, a test holds the two equal
+# Flags of dsp.quality; the core may not import dsp, a test holds them equal.
+NON_FINITE = 1
+SETTLING = 2
 
 
 class State(NamedTuple):
@@ -77,11 +79,13 @@ def step(state: State, event: Event, settings: CoreSettings) -> Step:
     """One decision. Pure: the same three values always give the same result."""
     if isinstance(event, Trip):
         return _trip(state, event, settings)
+    if isinstance(event, Disarm):
+        return _disarm(state, event, settings)
     if event.t_ns < state.t_ns and armed(state):
-        return _trip(state, Trip(state.t_ns, Reason.CLOCK_BACKWARDS, event.t_ns, state.t_ns), settings)
+        return _trip(
+            state, Trip(state.t_ns, Reason.CLOCK_BACKWARDS, event.t_ns, state.t_ns), settings
+        )
     match event:
-        case Disarm():
-            return _disarm(state, event, settings)
         case Hop():
             return _hop(state, event, settings)
         case Arm():
@@ -99,7 +103,9 @@ def _trip(state: State, trip: Trip, settings: CoreSettings) -> Step:
     if state.mode is Mode.TRIPPED:
         return state, ()
     after = State(Mode.TRIPPED, trip.t_ns, trip.t_ns, trains=state.trains, trip=trip)
-    change = ModeChanged(trip.t_ns, state.mode, Mode.TRIPPED, Why.TRIP, trip.reason, trip.value, trip.limit)
+    change = ModeChanged(
+        trip.t_ns, state.mode, Mode.TRIPPED, Why.TRIP, trip.reason, trip.value, trip.limit
+    )
     return after, (_zero(trip.t_ns, Why.TRIP, settings), change)
 
 
@@ -135,12 +141,14 @@ def _reset(state: State, event: Reset) -> Step:
 def _hop(state: State, hop: Hop, settings: CoreSettings) -> Step:
     if armed(state) and hop.flags & NON_FINITE:
         return _trip(state, Trip(hop.t_ns, Reason.EMG_NOT_FINITE, 0, 0), settings)
+    later = hop.t_ns > state.t_ns
     state = state._replace(t_ns=hop.t_ns)
     match state.mode:
         case Mode.DISARMED | Mode.TRIPPED:
             return state, ()
         case Mode.ARMED:
-            return _start_train(state, hop, settings) if hop.attempt and not hop.flags else (state, ())
+            start = hop.attempt and not hop.flags and later
+            return _start_train(state, hop, settings) if start else (state, ())
         case Mode.STIMULATING:
             return _go_on(state, hop, settings) if hop.t_ns >= state.update_ns else (state, ())
         case Mode.REFRACTORY:
@@ -204,7 +212,7 @@ def train_amplitude(elapsed_ns: int, settings: CoreSettings) -> tuple[int, Why]:
     target_ua = settings.amplitude_ua
     if elapsed_ns < settings.ramp_up_ns:
         steps = max(1, settings.ramp_up_ns // period_ns)
-        return target_ua * min(elapsed_ns // period_ns + 1, steps) // steps, Why.RAMP_UP
+        return -(-target_ua * min(elapsed_ns // period_ns + 1, steps) // steps), Why.RAMP_UP
     down_ns = elapsed_ns - settings.ramp_up_ns - settings.plateau_ns
     if down_ns < 0:
         return target_ua, Why.PLATEAU

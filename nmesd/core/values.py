@@ -23,7 +23,9 @@ class Mode(IntEnum):
     TRIPPED = 4
 
 
-ARMED_MODES = frozenset({Mode.ARMED, Mode.STIMULATING, Mode.REFRACTORY})  # an operator's arming is in force
+ARMED_MODES = frozenset(
+    {Mode.ARMED, Mode.STIMULATING, Mode.REFRACTORY}
+)  # an operator's arming is in force
 
 
 @unique

@@ -22,7 +22,10 @@ class PulseClock:
         """(channel, pulse) of every pulse due now; counts them as given."""
         given = []
         for channel, wanted in enumerate(self._output):
-            if wanted.amplitude_ua and now_ns >= self._last_ns[channel] + wanted.period_us * NS_PER_US:
+            if (
+                wanted.amplitude_ua
+                and now_ns >= self._last_ns[channel] + wanted.period_us * NS_PER_US
+            ):
                 last = self._last_ns[channel] + wanted.period_us * NS_PER_US
                 # On time within half a millisecond: keep the raster, so that the mean rate is exact.
                 on_time = now_ns - last < 500 * NS_PER_US

@@ -48,7 +48,9 @@ class SimulatedStimulator:
         """Give what is due."""
         pulses, charge = 0, 0
         for channel, wanted in self._clock.due(now_ns):
-            self._tell(Pulse(time.monotonic_ns(), channel, wanted.amplitude_ua, wanted.pulse_width_us))
+            self._tell(
+                Pulse(time.monotonic_ns(), channel, wanted.amplitude_ua, wanted.pulse_width_us)
+            )
             pulses += 1
             charge += charge_pc(wanted.amplitude_ua, wanted.pulse_width_us)
         return Given(pulses, charge, self._clock.next_ns())

@@ -27,7 +27,9 @@ def log(event: str, **facts: Any) -> None:
 
 def main() -> int:
     """Run the guard until SIGTERM. Exit code 0 after an orderly end, 2 if it could not start."""
-    parser = argparse.ArgumentParser(prog="nmesd guard", description="the process that alone may stimulate")
+    parser = argparse.ArgumentParser(
+        prog="nmesd guard", description="the process that alone may stimulate"
+    )
     parser.add_argument("config", type=Path, help="guard.toml")
     config_path = parser.parse_args().config
     try:
@@ -48,7 +50,12 @@ def main() -> int:
 
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
-    log("guard ready", stimulator=driver.identify(), socket=config.socket, limits=_limits(config.limits._asdict()))
+    log(
+        "guard ready",
+        stimulator=driver.identify(),
+        socket=config.socket,
+        limits=_limits(config.limits._asdict()),
+    )
     try:
         guard.run()
     finally:
@@ -58,7 +65,10 @@ def main() -> int:
 
 
 def _limits(values: dict[str, Any]) -> dict[str, Any]:
-    return {key: sorted(c + 1 for c in v) if isinstance(v, frozenset) else v for key, v in values.items()}
+    return {
+        key: sorted(c + 1 for c in v) if isinstance(v, frozenset) else v
+        for key, v in values.items()
+    }
 
 
 if __name__ == "__main__":

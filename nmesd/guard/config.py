@@ -39,10 +39,14 @@ def read_config(path: Path) -> GuardConfig:
     for section, content in data.items():
         known = _SECTIONS.get(section)
         if known is None or not isinstance(content, dict):
-            raise ConfigError(f"{path}: unknown section [{section}]; known are {', '.join(_SECTIONS)}")
+            raise ConfigError(
+                f"{path}: unknown section [{section}]; known are {', '.join(_SECTIONS)}"
+            )
         for key in content:
             if key not in known:
-                raise ConfigError(f"{path}: [{section}] unknown key {key}; known are {', '.join(sorted(known))}")
+                raise ConfigError(
+                    f"{path}: [{section}] unknown key {key}; known are {', '.join(sorted(known))}"
+                )
     stimulator = data.get("stimulator", {})
     return GuardConfig(
         driver=_text(path, stimulator, "stimulator", "driver"),
@@ -57,13 +61,19 @@ def read_config(path: Path) -> GuardConfig:
 def _text(path: Path, section: dict[str, Any], name: str, key: str) -> str:
     value = section.get(key)
     if not isinstance(value, str) or not value:
-        raise ConfigError(f'{path}: [{name}] {key} = {value!r}: a text is needed, as in {key} = "..."')
+        raise ConfigError(
+            f'{path}: [{name}] {key} = {value!r}: a text is needed, as in {key} = "..."'
+        )
     return value
 
 
 def _channels(path: Path, stimulator: dict[str, Any]) -> frozenset[int]:
     value = stimulator.get("channels")
-    ok = isinstance(value, list) and value and all(type(c) is int and 1 <= c <= CHANNELS for c in value)
+    ok = (
+        isinstance(value, list)
+        and value
+        and all(type(c) is int and 1 <= c <= CHANNELS for c in value)
+    )
     if not ok or not isinstance(value, list):
         raise ConfigError(
             f"{path}: [stimulator] channels = {value!r}: list the channels that may be used, 1 to {CHANNELS}, "
@@ -76,10 +86,11 @@ def _limits(path: Path, section: dict[str, Any], channels: frozenset[int]) -> Li
     values: dict[str, int] = {}
     for rule in RULES:
         value = section.get(rule.key, rule.default)
-        if type(value) not in (int, float) or not 0 < value <= rule.ceiling:
+        # A limit of less than one integer unit would be a limit of zero.
+        if type(value) not in (int, float) or not 1 / rule.scale <= value <= rule.ceiling:
             raise ConfigError(
-                f"{path}: [limits] {rule.key} = {value!r} {rule.unit}: must be over 0 and at most "
+                f"{path}: [limits] {rule.key} = {value!r} {rule.unit}: must be at least {1 / rule.scale:g} and at most "
                 f"{rule.ceiling} {rule.unit} ({rule.source}); the default is {rule.default}"
             )
-        values[rule.key] = int(value * rule.scale)
+        values[rule.key] = int(round(value * rule.scale, 3))  # 32.3 mA is 32300 µA, not 32299
     return Limits(values["amplitude_ma"], values["pulse_width_us"], values["rate_hz"], channels)

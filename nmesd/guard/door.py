@@ -27,7 +27,9 @@ class Door:
             try:
                 sock.bind(name)
             except OSError as error:
-                raise LinkError(f"{name}: cannot be made: {error}; does its folder exist and belong to us?") from None
+                raise LinkError(
+                    f"{name}: cannot be made: {error}; does its folder exist and belong to us?"
+                ) from None
             Path(name).chmod(0o660)
             sock.setblocking(False)
         self.listener.listen(1)

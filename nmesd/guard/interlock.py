@@ -43,6 +43,8 @@ from nmesd.wire import (
 )
 
 MAX_LEASE_NS = 100 * NS_PER_MS  # rule 1 of the design: never over 100 ms
+NO_HELLO = -1  # no Arm can echo it
+MOST_NS = 2**63 - 1  # what a Report can carry
 
 
 class Fault(NamedTuple):
@@ -62,14 +64,16 @@ class State(NamedTuple):
     expiry_ns: int = 0
     session: int = 0
     nonce: int = 0
-    settings_hash: int = 0
+    settings_hash: int = NO_HELLO
     sequence: int = 0  # of the last frame of this connection
     now_ns: int = 0
     trip: Fault | None = None
     lease: Lease | None = None  # the one in force
 
 
-def step(state: State, now_ns: int, cause: Received | Fault | None, limits: Limits, limits_hash: int) -> State:
+def step(
+    state: State, now_ns: int, cause: Received | Fault | None, limits: Limits, limits_hash: int
+) -> State:
     """What is let through from now on. `cause` None is a tick."""
     if now_ns < state.now_ns:
         return _trip(state, Fault(Reason.GUARD_CLOCK_BACKWARDS, now_ns, state.now_ns))
@@ -85,7 +89,7 @@ def step(state: State, now_ns: int, cause: Received | Fault | None, limits: Limi
 
 def connected(state: State, now_ns: int) -> State:
     """A new client: its frames are numbered from 1. Whatever was latched stays latched."""
-    return state._replace(sequence=0, settings_hash=0, now_ns=now_ns)
+    return state._replace(sequence=0, settings_hash=NO_HELLO, now_ns=now_ns)
 
 
 def _frame(state: State, received: Received, limits: Limits, limits_hash: int) -> State:
@@ -118,7 +122,11 @@ def _frame(state: State, received: Received, limits: Limits, limits_hash: int) -
 def _arm(state: State, arm: Arm, limits_hash: int) -> State:
     if state.state is GuardState.TRIPPED:
         return state
-    if (arm.nonce, arm.limits_hash, arm.settings_hash) != (state.nonce, limits_hash, state.settings_hash):
+    if (arm.nonce, arm.limits_hash, arm.settings_hash) != (
+        state.nonce,
+        limits_hash,
+        state.settings_hash,
+    ):
         return _trip(state, Fault(Reason.SESSION_MISMATCH))
     return state._replace(
         state=GuardState.ARMED,
@@ -133,12 +141,16 @@ def _lease(state: State, lease: Lease, limits: Limits) -> State:
     if state.state is GuardState.TRIPPED:
         return state  # the engine has not heard of the trip yet
     if state.state is GuardState.DISARMED:
-        return state if is_zero(lease.output) else _trip(state, Fault(Reason.FRAME_UNEXPECTED, lease.KIND, 0))
+        return (
+            state
+            if is_zero(lease.output)
+            else _trip(state, Fault(Reason.FRAME_UNEXPECTED, lease.KIND, 0))
+        )
     ahead_ns = lease.expiry_ns - state.now_ns
     if lease.session != state.session:
         return _trip(state, Fault(Reason.SESSION_MISMATCH))
     if ahead_ns <= 0:
-        return _trip(state, Fault(Reason.FRAME_OLD, -ahead_ns, 0))
+        return _trip(state, Fault(Reason.FRAME_OLD, min(-ahead_ns, MOST_NS), 0))
     if ahead_ns > MAX_LEASE_NS:
         return _trip(state, Fault(Reason.LEASE_TOO_LONG, ahead_ns, MAX_LEASE_NS))
     if not lease.believes_armed or bool(lease.believes_output) is is_zero(lease.output):
@@ -161,7 +173,12 @@ def _disarmed(state: State) -> State:
 
 def _silent(state: State, to: GuardState) -> State:
     return state._replace(
-        state=to, output=ZERO, expiry_ns=0, session=0, lease=None, nonce=state.nonce + 1 & 0xFFFFFFFFFFFFFFFF
+        state=to,
+        output=ZERO,
+        expiry_ns=0,
+        session=0,
+        lease=None,
+        nonce=state.nonce + 1 & 0xFFFFFFFFFFFFFFFF,
     )
 
 

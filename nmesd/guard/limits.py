@@ -25,9 +25,25 @@ class Rule(NamedTuple):
 
 
 RULES = (
-    Rule("amplitude_ma", "mA", 1000, 130, 30, "ceiling: P24 and RehaStim 2 data sheets, 130 mA at 1 kOhm"),
-    Rule("pulse_width_us", "µs", 1, 500, 400, "ceiling: RehaStim 2, ScienceMode 2 protocol 4.2, 500 µs"),
-    Rule("rate_hz", "Hz", 1, 100, 50, "ceiling: 20 to 100 Hz in FES, Shalaby/RehaMovePro PMC5128970"),
+    Rule(
+        "amplitude_ma",
+        "mA",
+        1000,
+        130,
+        30,
+        "ceiling: P24 and RehaStim 2 data sheets, 130 mA at 1 kOhm",
+    ),
+    Rule(
+        "pulse_width_us",
+        "µs",
+        1,
+        500,
+        400,
+        "ceiling: RehaStim 2, ScienceMode 2 protocol 4.2, 500 µs",
+    ),
+    Rule(
+        "rate_hz", "Hz", 1, 100, 50, "ceiling: 20 to 100 Hz in FES, Shalaby/RehaMovePro PMC5128970"
+    ),
 )
 
 
@@ -60,7 +76,9 @@ def violation(output: Output, limits: Limits) -> Violation | None:
         if amplitude_ua > limits.amplitude_ua:
             return Violation(Reason.LIMIT_AMPLITUDE, amplitude_ua, limits.amplitude_ua, channel)
         if pulse_width_us > limits.pulse_width_us:
-            return Violation(Reason.LIMIT_PULSE_WIDTH, pulse_width_us, limits.pulse_width_us, channel)
+            return Violation(
+                Reason.LIMIT_PULSE_WIDTH, pulse_width_us, limits.pulse_width_us, channel
+            )
         if period_us * limits.rate_hz < 1_000_000:
             return Violation(Reason.LIMIT_RATE, period_us, -(-1_000_000 // limits.rate_hz), channel)
     return None

@@ -26,11 +26,15 @@ Log = Callable[..., None]
 class Guard:
     """State and I/O of the guard process."""
 
-    def __init__(self, config: GuardConfig, driver: Driver, door: Door, log: Log, real_time: bool) -> None:
+    def __init__(
+        self, config: GuardConfig, driver: Driver, door: Door, log: Log, real_time: bool
+    ) -> None:
         self.stopping = False
         self._config, self._driver, self._door, self._log = config, driver, door, log
         self._real_time = real_time
-        self._state = State(now_ns=time.monotonic_ns(), nonce=int.from_bytes(os.urandom(8), "little"))
+        self._state = State(
+            now_ns=time.monotonic_ns(), nonce=int.from_bytes(os.urandom(8), "little")
+        )
         self._next_pulse_ns = NEVER_NS
         self._report_ns = 0
         self._pulses = self._charge_pc = self._late_max_ns = 0
@@ -91,8 +95,8 @@ class Guard:
             while (received := client.receive()) is not None:
                 self._step(received)
         except LinkError as error:
-            self._log("bad frame", error=str(error))
             self._step(Fault(Reason.FRAME_BAD))
+            self._log("bad frame", error=str(error))
         if client.closed:
             self._door.drop_client()
             if self._state.state is GuardState.ARMED:
@@ -102,7 +106,9 @@ class Guard:
 
     def _step(self, cause: Received | Fault | None) -> None:
         before, now_ns = self._state, time.monotonic_ns()
-        self._state = after = step(before, now_ns, cause, self._config.limits, self._config.limits_hash)
+        self._state = after = step(
+            before, now_ns, cause, self._config.limits, self._config.limits_hash
+        )
         if after.output != before.output:
             self._command(before, after, now_ns)
         if after.state is not before.state:
@@ -139,14 +145,19 @@ class Guard:
         self._charge_pc += given.charge_pc
         if self._waiting_for_first and given.pulses and self._state.lease is not None:
             self._waiting_for_first = False
-            self._first = (self._state.sequence, self._state.lease.sample_ns, now_ns, time.monotonic_ns())
+            self._first = (
+                self._state.sequence,
+                self._state.lease.sample_ns,
+                now_ns,
+                time.monotonic_ns(),
+            )
             self._report()
 
     def _device_failed(self, error: DeviceError) -> None:
-        self._log("device failed", error=str(error))
         self._next_pulse_ns = NEVER_NS
         if self._state.state is not GuardState.TRIPPED:
             self._step(Fault(Reason.DEVICE_FAILED))
+        self._log("device failed", error=str(error))
 
     # ---- telling ------------------------------------------------------------------------------------------
 

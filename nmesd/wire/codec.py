@@ -64,7 +64,7 @@ class Received(NamedTuple):
 
 
 def encode(frame: Frame, sequence: int, t_ns: int) -> bytes:
-    """The bytes of a frame. Raises LinkError if a field does not fit its integer."""
+    """The bytes of a frame. Raises LinkError if a field does not fit its integer, or all of it MAX_FRAME."""
     codec = _CODECS[frame.KIND]
     values = codec.values(frame)
     try:
@@ -75,11 +75,15 @@ def encode(frame: Frame, sequence: int, t_ns: int) -> bytes:
             case "payload":
                 data += codec.body.pack(*values[:-1]) + values[-1]
             case "output":
-                data += codec.body.pack(*values[:-1], *(v for channel in values[-1] for v in channel))
+                data += codec.body.pack(
+                    *values[:-1], *(v for channel in values[-1] for v in channel)
+                )
             case _:
                 data += codec.body.pack(*values[:-1], *values[-1])
     except struct.error as error:
         raise LinkError(f"{type(frame).__name__}: a field does not fit: {error}") from None
+    if len(data) + _CRC.size > MAX_FRAME:
+        raise LinkError(f"{type(frame).__name__}: over {MAX_FRAME} bytes")
     return data + _CRC.pack(zlib.crc32(data))
 
 
@@ -91,7 +95,9 @@ def decode(data: bytes) -> Received:
     if magic != MAGIC:
         raise LinkError("not an nmesd frame")
     if version != VERSION:
-        raise LinkError(f"protocol version {version}, this is {VERSION}: install the same nmesd everywhere")
+        raise LinkError(
+            f"protocol version {version}, this is {VERSION}: install the same nmesd everywhere"
+        )
     if _CRC.unpack_from(data, len(data) - _CRC.size)[0] != zlib.crc32(data[: -_CRC.size]):
         raise LinkError("checksum wrong")
     codec = _CODECS.get(kind)

@@ -242,7 +242,7 @@ class Snapshot(Frame):
     """The engine's state for people, 20 times a second: never used to decide anything."""
 
     KIND: ClassVar[int] = 32
-    BODY: ClassVar[str] = "BBQQqqqQHqqbQQQQqqqqqIBBBQ"
+    BODY: ClassVar[str] = "BBQQqqqQHqqbQQQqqqIBBBQ"
     mode: int
     guard_state: int
     hop: int
@@ -255,14 +255,11 @@ class Snapshot(Frame):
     trip_value: int
     trip_limit: int
     trip_channel: int
-    attempts: int
     trains: int
     pulses: int
     charge_pc: int
     latency_first_ns: int  # LSL stamp of the deciding sample to driver write, last train
-    latency_arrival_ns: int
-    latency_decide_ns: int
-    latency_guard_ns: int
+    latency_guard_ns: int  # the same to its receipt by the guard
     step_max_ns: int
     dropped: int  # frames this link lost because the daemon did not read
     guard_connected: int

@@ -82,6 +82,7 @@ def test_pulses_show_in_the_stream_at_their_time(
 
     child.process.send_signal(signal.SIGTERM)
     assert child.event("ended")["pulses"] == 3
+    assert child.process.wait(20) == 0  # it tidies up after that line
     logged = [json.loads(line) for line in log.read_text().splitlines()]
     assert [p["amplitude_ua"] for p in logged] == [20_000, 20_000, 20_000, 0]
     assert logged[0]["given_ns"] == given[0]

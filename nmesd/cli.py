@@ -1,0 +1,234 @@
+"""The commands. Imports lazily: `nmesd guard` must not load numpy, `nmesd stop` must not load anything slow."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from nmesd.errors import NmesdError
+
+app = typer.Typer(
+    help="Closed-loop, EMG-triggered electrical stimulation. Research software, not a medical device.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+ControlSocket = Annotated[str, typer.Option("--control", help="the daemon's control socket")]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="one JSON object on standard output, for scripts")
+]
+Operator = Annotated[str, typer.Option(help="your name, for the record")]
+CONTROL = "/run/nmesd/control.sock"
+GUARD = "/run/nmesd/guard.sock"
+
+
+@app.command()
+def run(
+    config: Annotated[Path, typer.Argument(help="nmesd.toml")] = Path("/etc/nmesd/nmesd.toml"),
+    record: Annotated[
+        Path | None, typer.Option(help="keep this session in this new folder")
+    ] = None,
+) -> None:
+    """The daemon: hears EMG, decides, records. Starts disarmed."""
+    from nmesd.daemon.logs import configure
+    from nmesd.daemon.process import run as run_daemon
+    from nmesd.daemon.settings import read_settings
+
+    configure(as_json=not sys.stderr.isatty())
+    run_daemon(read_settings(config), config.read_bytes(), record)
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    add_help_option=False,
+)
+def guard(context: typer.Context) -> None:
+    """The guard: the only process that can stimulate."""
+    import os
+
+    os.execv(sys.executable, [sys.executable, "-m", "nmesd.guard", *context.args])  # noqa: S606 - itself, without us
+
+
+@app.command()
+def check(config: Annotated[Path, typer.Argument(help="nmesd.toml")]) -> None:
+    """Check a configuration file and say what it means."""
+    from nmesd.daemon.settings import engine_settings, read_settings
+
+    settings = read_settings(config)
+    engine_settings(settings)
+    train = settings.train
+    typer.echo(f"{config}: good")
+    typer.echo(
+        f"an attempt over {settings.threshold.on_uv} µV in {settings.stream.muscle!r} for "
+        f"{settings.threshold.min_duration_ms} ms gives {train.amplitude_ma} mA, {train.pulse_width_us} µs, "
+        f"{train.rate_hz} Hz on channel {train.channel} for "
+        f"{train.ramp_up_s + train.plateau_s + train.ramp_down_s} s"
+    )
+
+
+@app.command()
+def status(control: ControlSocket = CONTROL, *, as_json: AsJson = False) -> None:
+    """State first, then why."""
+    _ask(control, "status", as_json=as_json)
+
+
+@app.command()
+def arm(operator: Operator, control: ControlSocket = CONTROL, *, as_json: AsJson = False) -> None:
+    """Allow stimulation, for one session. Only here, only by an operator."""
+    _ask(control, "arm", as_json=as_json, operator=operator)
+
+
+@app.command()
+def disarm(
+    operator: Operator = "", control: ControlSocket = CONTROL, *, as_json: AsJson = False
+) -> None:
+    """End stimulation in good order."""
+    _ask(control, "disarm", as_json=as_json, operator=operator)
+
+
+@app.command()
+def stop(
+    control: ControlSocket = CONTROL,
+    guard_socket: Annotated[str, typer.Option("--guard", help="the guard's socket")] = GUARD,
+) -> None:
+    """STOP: straight to the guard, also when the daemon hangs. Latched until `nmesd reset`."""
+    from nmesd.daemon.client import ask, stop_guard
+
+    stop_guard(guard_socket)
+    typer.echo("STOPPED at the guard")
+    try:
+        ask(control, "stop", timeout_s=1.0)
+    except NmesdError as error:
+        typer.echo(f"(the daemon: {error})")
+
+
+@app.command()
+def reset(operator: Operator, control: ControlSocket = CONTROL, *, as_json: AsJson = False) -> None:
+    """Clear a trip. Leads to DISARMED, never to output."""
+    _ask(control, "reset", as_json=as_json, operator=operator)
+
+
+@app.command()
+def streams(
+    seconds: Annotated[float, typer.Option(help="how long to listen")] = 2.0,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """The LSL streams on the network, as [stream] of nmesd.toml wants them."""
+    import pylsl
+
+    found = [
+        {
+            "name": info.name(),
+            "type": info.type(),
+            "source_id": info.source_id(),
+            "host": info.hostname(),
+            "channels": info.channel_count(),
+            "rate_hz": info.nominal_srate(),
+        }
+        for info in pylsl.resolve_streams(seconds)
+    ]
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    for stream in found:
+        typer.echo("  ".join(f"{key} = {value!r}" for key, value in stream.items()))
+    typer.echo(f"{len(found)} stream(s)")
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    add_help_option=False,
+)
+def play(context: typer.Context) -> None:
+    """Stream a recording (XDF, CSV, NPZ) over LSL in real time."""
+    from nmesd.sim.player import main as play_main
+
+    raise typer.Exit(play_main(context.args))
+
+
+@app.command()
+def threshold(
+    recording: Annotated[Path, typer.Argument(help="XDF, CSV or NPZ")],
+    rest_s: Annotated[float, typer.Option(help="the recording's first seconds, at rest")] = 10.0,
+    config: Annotated[Path | None, typer.Option(help="nmesd.toml whose [filter] to use")] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Thresholds from the rest at the beginning of a recording, as [threshold] of nmesd.toml."""
+    from nmesd.daemon.settings import FilterSection, read_settings
+    from nmesd.daemon.thresholds import from_rest
+    from nmesd.sessions.recording import read_recording
+
+    band = read_settings(config).filter if config else FilterSection()
+    on_uv, off_uv = from_rest(read_recording(recording), rest_s, band)
+    if as_json:
+        typer.echo(json.dumps({"on_uv": on_uv, "off_uv": off_uv}))
+    else:
+        typer.echo(f"[threshold]\non_uv = {on_uv:.3f}\noff_uv = {off_uv:.3f}")
+
+
+@app.command()
+def replay(
+    folder: Annotated[Path, typer.Argument(help="a session folder")], *, as_json: AsJson = False
+) -> None:
+    """Run a recorded session again: every decision must come out the same."""
+    from nmesd.sessions.folder import Folder
+    from nmesd.sessions.replay import replay as run_replay
+
+    result = run_replay(Folder(folder))
+    same = result.diverged is None
+    if as_json:
+        typer.echo(json.dumps({"identical": same, "hops": result.hops, "entries": result.entries}))
+    elif result.diverged is None:
+        typer.echo(f"identical: {result.entries} acts and commands over {result.hops} hops")
+    else:
+        index, recorded, again = result.diverged
+        typer.echo(f"DIVERGED at entry {index}\n  recorded {recorded}\n  replayed {again}")
+    raise typer.Exit(0 if same else 1)
+
+
+@app.command()
+def demo(
+    record: Annotated[Path | None, typer.Option(help="keep the session in this new folder")] = None,
+    attempts: Annotated[int, typer.Option(help="attempts to wait for")] = 20,
+    seed: Annotated[int, typer.Option(help="of the virtual patient")] = 1,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """The whole loop with a virtual patient and a simulated stimulator, and a stop at the end."""
+    from nmesd.sim.demo import main as run_demo
+
+    raise typer.Exit(run_demo(record=record, attempts=attempts, seed=seed, as_json=as_json))
+
+
+def _ask(control: str, command: str, *, as_json: bool, **values: Any) -> NoReturn:
+    from nmesd.daemon.client import ask
+
+    answer = ask(control, command, **values)
+    if as_json:
+        typer.echo(json.dumps(answer))
+    else:
+        typer.echo(f"{answer['state']}: {answer['text']}" if "state" in answer else answer["text"])
+        for key, value in answer.items():
+            if key not in ("ok", "state", "text") and value not in (None, [], ""):
+                typer.echo(f"  {key:16} {value}")
+    raise typer.Exit(0 if answer["ok"] else 1)
+
+
+def main() -> None:
+    """Entry point: an error for a person is one line and exit code 2, never a traceback."""
+    try:
+        app()
+    except NmesdError as error:
+        sys.stderr.write(f"nmesd: {error}\n")
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+"""Asking the daemon, from a command or a test. Blocking, with a timeout."""
+
+from __future__ import annotations
+
+import json
+import socket
+from typing import Any
+
+from nmesd.errors import LinkError
+
+
+def ask(path: str, command: str, *, timeout_s: float = 5.0, **values: Any) -> dict[str, Any]:
+    """Send one command to the daemon at `path` and give its answer. Raises LinkError if nobody answers."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.settimeout(timeout_s)
+        try:
+            sock.connect(path)
+            sock.sendall(json.dumps({"command": command, **values}).encode() + b"\n")
+            with sock.makefile("rb") as file:
+                line = file.readline()
+        except OSError as error:
+            raise LinkError(f"no answer from nmesd at {path}: {error}; is it running?") from None
+    if not line:
+        raise LinkError(f"nmesd at {path} hung up")
+    answer: dict[str, Any] = json.loads(line)
+    return answer
+
+
+def stop_guard(path: str) -> None:
+    """Stop at the guard itself, past a daemon that may hang. `path` is the guard's socket. Raises LinkError."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.setblocking(False)
+        try:
+            sock.sendto(b"stop", path + ".stop")
+        except BlockingIOError:
+            pass  # its queue is full of stops already
+        except OSError as error:
+            raise LinkError(
+                f"the guard at {path} does not answer: {error}; pull the electrode plug"
+            ) from None

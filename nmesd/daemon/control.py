@@ -1,0 +1,45 @@
+"""The operator's door: a local unix socket, one JSON object a line each way."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+Handler = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
+MAX_LINE = 64 * 1024
+
+
+async def serve(path: str, handle: Handler) -> None:
+    """Answer requests until cancelled. A client may ask many times; a broken line gets an error, not a hang-up."""
+
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError, asyncio.LimitOverrunError, ValueError):
+            while line := await reader.readline():
+                writer.write(json.dumps(await _answer(line, handle)).encode() + b"\n")
+                await writer.drain()
+        writer.close()
+
+    with contextlib.suppress(FileNotFoundError):
+        Path(path).unlink()
+    server = await asyncio.start_unix_server(client, path, limit=MAX_LINE)
+    Path(path).chmod(0o660)
+    try:
+        async with server:
+            await asyncio.get_running_loop().create_future()
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            Path(path).unlink()
+
+
+async def _answer(line: bytes, handle: Handler) -> dict[str, Any]:
+    try:
+        request = json.loads(line)
+    except ValueError:
+        return {"ok": False, "text": "not a line of JSON"}
+    if not isinstance(request, dict) or not isinstance(request.get("command"), str):
+        return {"ok": False, "text": 'send an object with a "command"'}
+    return await handle(request)

@@ -1,0 +1,128 @@
+"""Starts the engine, feeds it settings and heartbeats, reads what it tells, and starts it anew when it ends.
+
+A new engine begins disarmed, before a guard that has kept its trip: nothing resumes by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+
+from nmesd.errors import LinkError
+from nmesd.wire import Act, ActKind, ActReply, Beat, Frame, Link, Settings
+
+BEAT_S = 0.2  # a fifth of the silence the engine bears
+RESTART_S = 1.0
+SILENT_S = 6.0  # longer than opening a stream may take; by then the guard has long been at zero
+SEND_BUFFER = (
+    4 * 1024 * 1024
+)  # bytes of telemetry the engine may be ahead: seconds of raw EMG at 64 channels
+ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+
+class EngineHost:
+    """One engine at a time. `hear` gets every frame it sends, `changed` every start and end, in words."""
+
+    def __init__(
+        self, settings: bytes, hear: Callable[[Frame], None], changed: Callable[[str, int], None]
+    ) -> None:
+        self._settings = settings
+        self._hear = hear
+        self._changed = changed
+        self._link: Link | None = None
+        self._received = 0
+        self._requests = 0
+        self._waiting: dict[int, asyncio.Future[ActReply]] = {}
+        self._heard_s = 0.0
+        self.pid = 0
+
+    async def run(self) -> None:
+        """Keep an engine running until cancelled, then end it."""
+        while True:
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "nmesd.engine",
+                "--daemon",
+                str(theirs.fileno()),
+                pass_fds=[theirs.fileno()],
+                env={**os.environ, **ONE_THREAD},
+            )
+            theirs.close()
+            self.pid = process.pid
+            self._link, self._received = Link(ours), 0
+            self._link.send(Settings(self._settings))
+            self._changed("engine started", process.pid)
+            try:
+                await self._serve(self._link, process)
+            finally:
+                await self._end(process)
+            self._changed("engine ended", process.returncode or 0)
+            await asyncio.sleep(RESTART_S)
+
+    async def act(self, kind: ActKind, operator: int, timeout_s: float = 2.0) -> ActReply:
+        """Send an operator's act and wait for what became of it. Raises LinkError if the engine does not answer."""
+        if self._link is None:
+            raise LinkError("the engine is not running; it is started again within seconds")
+        self._requests += 1
+        answer: asyncio.Future[ActReply] = asyncio.get_running_loop().create_future()
+        self._waiting[self._requests] = answer
+        try:
+            self._link.send(Act(self._requests, kind, operator))
+            async with asyncio.timeout(timeout_s):
+                return await answer
+        except TimeoutError:
+            raise LinkError(f"the engine does not answer within {timeout_s:g} s") from None
+        finally:
+            self._waiting.pop(self._requests, None)
+
+    async def _serve(self, link: Link, process: asyncio.subprocess.Process) -> None:
+        loop = asyncio.get_running_loop()
+        loop.add_reader(link.fileno(), self._read, link)
+        try:
+            self._heard_s = loop.time()
+            while process.returncode is None and not link.closed:
+                link.send(Beat())
+                await asyncio.sleep(BEAT_S)
+                if loop.time() - self._heard_s > SILENT_S:
+                    self._changed("engine silent", process.pid)
+                    return
+        finally:
+            loop.remove_reader(link.fileno())
+            self._link = None
+
+    def _read(self, link: Link) -> None:
+        try:
+            while (received := link.receive()) is not None:
+                self._received += 1
+                self._heard_s = asyncio.get_running_loop().time()
+                if received.sequence != self._received:
+                    self._changed("frames lost", received.sequence - self._received)
+                    self._received = received.sequence
+                if isinstance(received.frame, ActReply):
+                    answer = self._waiting.get(received.frame.request)
+                    if answer is not None and not answer.done():
+                        answer.set_result(received.frame)
+                else:
+                    self._hear(received.frame)
+        except LinkError as error:
+            self._changed(f"bad frame from the engine: {error}", 0)
+            link.close()
+        if link.closed:
+            asyncio.get_running_loop().remove_reader(link.fileno())
+
+    async def _end(self, process: asyncio.subprocess.Process) -> None:
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                async with asyncio.timeout(1.0):
+                    await process.wait()
+            except TimeoutError:
+                process.kill()  # it may be frozen; the guard has long stopped by itself
+        await process.wait()

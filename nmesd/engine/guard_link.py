@@ -1,0 +1,121 @@
+"""The engine's side of the connection to the guard: handshake, leases, reports."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+
+from nmesd.errors import LinkError, Reason
+from nmesd.units import NS_PER_MS
+from nmesd.wire import (
+    Arm,
+    Disarm,
+    Hello,
+    Lease,
+    Link,
+    Output,
+    Report,
+    Reset,
+    Stop,
+    is_zero,
+    session_token,
+)
+
+RETRY_NS = 500 * NS_PER_MS
+
+
+class GuardLink:
+    """Connects by itself and says so; never sends output without a session the guard agreed to."""
+
+    def __init__(self, path: str, settings_hash: int) -> None:
+        self._path = path
+        self._settings_hash = settings_hash
+        self._link: Link | None = None
+        self._retry_ns = 0
+        self._received = 0
+        self.report: Report | None = None  # the latest
+        self.session = 0
+
+    @property
+    def connected(self) -> bool:
+        """True while the guard is there."""
+        return self._link is not None
+
+    @property
+    def sequence(self) -> int:
+        """Number of the last frame sent."""
+        return self._link.sequence if self._link else 0
+
+    def connect(self, now_ns: int) -> None:
+        """Try to connect, at most every RETRY_NS. Does not wait."""
+        if self._link is not None or now_ns < self._retry_ns:
+            return
+        self._retry_ns = now_ns + RETRY_NS
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            sock.connect(self._path)
+        except OSError:
+            sock.close()
+            return
+        self._link, self._received = Link(sock), 0
+        self._link.send(Hello(self._settings_hash, os.getpid()))
+
+    def reports(self) -> Iterator[Report]:
+        """Reports that came in, oldest first. A bad frame or a gap in their numbers ends the connection."""
+        while self._link is not None:
+            try:
+                received = self._link.receive()
+                if received is None:
+                    break
+                self._received += 1
+                if received.sequence != self._received or not isinstance(received.frame, Report):
+                    raise LinkError("unexpected frame from the guard")
+            except LinkError:
+                self.close()
+                return
+            self.report = received.frame
+            yield received.frame
+        if self._link is not None and self._link.closed:
+            self.close()
+
+    def arm(self, operator: int) -> None:
+        """Ask the guard to arm. Its report tells whether it did, with this session."""
+        if self._link is None or self.report is None:
+            return
+        frame = Arm(self.report.nonce, operator, self.report.limits_hash, self._settings_hash)
+        self.session = session_token(frame)
+        self._link.send(frame)
+
+    def lease(
+        self, output: Output, expiry_ns: int, sample_ns: int, arrival_ns: int, decided_ns: int
+    ) -> None:
+        """This output, until this instant."""
+        if self._link is not None:
+            on = not is_zero(output)
+            self._link.send(
+                Lease(self.session, expiry_ns, sample_ns, arrival_ns, decided_ns, 1, on, output)
+            )
+
+    def disarm(self, operator: int) -> None:
+        """Orderly end."""
+        self.session = 0
+        if self._link is not None:
+            self._link.send(Disarm(operator))
+
+    def stop(self, reason: Reason, value: int, limit: int) -> None:
+        """Zero and latch."""
+        self.session = 0
+        if self._link is not None:
+            self._link.send(Stop(reason, value, limit))
+
+    def reset(self, operator: int) -> None:
+        """Pass an operator's reset on."""
+        if self._link is not None:
+            self._link.send(Reset(operator))
+
+    def close(self) -> None:
+        """Let the guard go; a guard that was armed trips."""
+        if self._link is not None:
+            self._link.close()
+        self._link, self.report, self.session = None, None, 0

@@ -1,0 +1,109 @@
+"""The engine's ear: search, open, watch, and again from the start when the stream is lost. Nothing re-arms by itself."""
+
+from __future__ import annotations
+
+import time
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from nmesd.engine.inlet import Inlet, Search
+from nmesd.engine.matching import match
+from nmesd.engine.settings import EngineSettings
+from nmesd.engine.watch import Finding, StreamWatch
+from nmesd.errors import Reason, StreamError
+from nmesd.units import NS_PER_MS, NS_PER_S
+
+SEARCH_NS = 100 * NS_PER_MS
+GIVE_UP_NS = 5 * NS_PER_S  # a stream silent for so long is let go and searched anew
+
+
+class Heard(NamedTuple):
+    """What came of listening once. `finding` is what is wrong; `samples` may be empty."""
+
+    samples: npt.NDArray[np.float32]
+    stamps_ns: npt.NDArray[np.int64]
+    finding: Finding | None
+    lost: bool  # the stream is no longer open
+
+
+class Stream:
+    """One EMG stream, or the search for it."""
+
+    def __init__(self, settings: EngineSettings) -> None:
+        self._spec = settings.stream
+        self._watch = StreamWatch(self._spec.rate_mhz, settings.lease_ns, self._spec.speed)
+        self._search: Search | None = Search()
+        self._inlet: Inlet | None = None
+        self._next_search_ns = 0
+        self._last_sample_ns = 0
+        self._seen_before = False
+        self._nothing = (np.empty((0, len(self._spec.labels)), np.float32), np.empty(0, np.int64))
+
+    @property
+    def open(self) -> bool:
+        """True while a stream is open."""
+        return self._inlet is not None
+
+    @property
+    def host(self) -> str:
+        """Host of the open stream."""
+        return self._inlet.facts.host if self._inlet else ""
+
+    def search(self, now_ns: int) -> tuple[Reason, tuple[str, ...]] | None:
+        """Look for the stream now and then; opens it when it is there. (NONE, ...) when it opened, None if not due."""
+        if now_ns < self._next_search_ns:
+            return None
+        self._next_search_ns = now_ns + SEARCH_NS
+        if self._search is None:
+            self._search = Search()
+        results = self._search.results()
+        chosen = match(self._spec, [facts for facts, _ in results], seen_before=self._seen_before)
+        if chosen.stream is None:
+            return chosen.reason, chosen.found
+        info = next(info for facts, info in results if facts == chosen.stream)
+        try:
+            self._inlet = Inlet(info, self._spec)
+        except StreamError as error:
+            reason = Reason.EMG_STREAM_CHANGED if self._seen_before else Reason.EMG_MISMATCH
+            return reason, (f"{chosen.stream.name!r} on {chosen.stream.host!r}: {error}",)
+        self._search = None
+        self._seen_before = True
+        self._last_sample_ns = now_ns
+        self.restart()
+        return Reason.NONE, chosen.found
+
+    def listen(self, timeout_s: float) -> tuple[Heard, int]:
+        """Pull what is there, waiting at most `timeout_s` for a first sample. Also gives the time it arrived."""
+        if self._inlet is None:
+            return Heard(*self._nothing, None, lost=True), time.monotonic_ns()
+        try:
+            samples, stamps_ns = self._inlet.pull(timeout_s)
+        except StreamError:
+            self._inlet = None
+            return Heard(
+                *self._nothing, Finding(Reason.EMG_STREAM_GONE, 0, 0), lost=True
+            ), time.monotonic_ns()
+        arrival_ns = time.monotonic_ns()
+        if len(samples):
+            self._last_sample_ns = arrival_ns
+            return Heard(
+                samples, stamps_ns, self._watch.chunk(stamps_ns, arrival_ns), lost=False
+            ), arrival_ns
+        if arrival_ns - self._last_sample_ns > GIVE_UP_NS:
+            self._inlet = None
+            return Heard(
+                *self._nothing, Finding(Reason.EMG_STREAM_GONE, 0, 0), lost=True
+            ), arrival_ns
+        return Heard(*self._nothing, self._watch.silence(arrival_ns), lost=False), arrival_ns
+
+    def restart(self) -> None:
+        """The sample stream starts afresh."""
+        self._watch.restart()
+
+    def flush(self) -> None:
+        """Drop what waits, and start afresh."""
+        if self._inlet is not None:
+            self._inlet.flush()
+        self.restart()

@@ -1,0 +1,61 @@
+"""What the engine tells the daemon: journal, raw EMG, snapshots. Never waits; what cannot be sent is counted."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import numpy.typing as npt
+
+from nmesd.core.journal import Entry, to_ints
+from nmesd.errors import Reason
+from nmesd.wire import MAX_FRAME, NOTE_ARGS, ActReply, Found, Link, Note, Raw, Snapshot
+
+
+class Teller:
+    """Frames for the daemon."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._last_found = b""
+
+    def note(self, hop: int, entry: Entry) -> None:
+        """One entry of the journal."""
+        code, args = to_ints(entry)
+        padded = args + (0,) * (NOTE_ARGS - len(args))
+        self._link.send(Note(hop, args[0], code, len(args), padded))
+
+    def raw(
+        self,
+        epoch: int,
+        first_sample: int,
+        samples: npt.NDArray[np.float32],
+        stamps_ns: npt.NDArray[np.int64],
+        arrival_ns: int,
+    ) -> None:
+        """EMG as received (n, channels), cut into frames that fit."""
+        channels = samples.shape[1]
+        piece = (MAX_FRAME - 128) // (8 + 4 * channels)
+        for start in range(0, len(samples), piece):
+            part, stamps = samples[start : start + piece], stamps_ns[start : start + piece]
+            payload = stamps.tobytes() + part.tobytes()
+            self._link.send(
+                Raw(epoch, first_sample + start, len(part), channels, arrival_ns, payload)
+            )
+
+    def found(self, reason: Reason, lines: tuple[str, ...]) -> None:
+        """What the search for the stream came to, when that changes."""
+        text = json.dumps([int(reason), *lines]).encode()[: MAX_FRAME - 128]
+        if text != self._last_found:
+            self._last_found = text
+            self._link.send(Found(reason, json.dumps(lines).encode()))
+
+    def reply(
+        self, request: int, reason: Reason = Reason.NONE, value: int = 0, limit: int = 0
+    ) -> None:
+        """What became of an act."""
+        self._link.send(ActReply(request, reason, value, limit))
+
+    def snapshot(self, snapshot: Snapshot) -> None:
+        """State for people."""
+        self._link.send(snapshot)

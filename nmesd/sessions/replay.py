@@ -1,0 +1,75 @@
+"""Runs a recorded session again through the same code and compares every decision, number by number."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+from dsp.chain import Chain
+from dsp.coefficients import ChainCoefficients
+from dsp.hops import HopCutter
+from nmesd.core.decider import Decider
+from nmesd.core.journal import Act, Entry
+from nmesd.core.values import CoreSettings
+from nmesd.sessions.folder import Folder
+
+Noted = tuple[int, Entry]
+
+
+class Replay(NamedTuple):
+    """What came of it. `diverged` is the first difference: (index, recorded, replayed), None if there is none."""
+
+    hops: int
+    entries: int
+    diverged: tuple[int, Noted | None, Noted | None] | None
+
+
+def decide_again(folder: Folder) -> tuple[int, list[Noted]]:
+    """(hops, journal) of the recorded EMG and acts under the recorded settings."""
+    coefficients = ChainCoefficients.from_dict(folder.settings["chain"])
+    labels, muscle = folder.settings["stream"]["labels"], folder.settings["stream"]["muscle"]
+    channel = labels.index(muscle)
+    noted: list[Noted] = []
+    decider = Decider(
+        Chain(coefficients, 1),
+        CoreSettings(**folder.settings["core"]),
+        lambda hop, entry: noted.append((hop, entry)),
+    )
+    cutter = HopCutter(coefficients.hop_samples, 1)
+    acts = deque((hop, entry) for hop, entry in folder.entries() if isinstance(entry, Act))
+    epoch = 0
+    for chunk in folder.emg():
+        if chunk.epoch != epoch:
+            epoch = chunk.epoch
+            cutter.clear()
+            decider.restart_chain()
+        for hop in cutter.cut(chunk.samples[:, channel : channel + 1]):
+            _apply_due(decider.hops, acts, decider.act)
+            decider.hop(hop)
+    _apply_due(decider.hops, acts, decider.act)
+    return decider.hops, noted
+
+
+def replay(folder: Folder) -> Replay:
+    """Replay a session and compare."""
+    hops, again = decide_again(folder)
+    recorded = list(folder.entries())
+    return Replay(hops, len(recorded), first_difference(recorded, again))
+
+
+def first_difference(
+    recorded: list[Noted], again: list[Noted]
+) -> tuple[int, Noted | None, Noted | None] | None:
+    """The first place where two journals differ, None if they are the same."""
+    for index in range(max(len(recorded), len(again))):
+        one = recorded[index] if index < len(recorded) else None
+        other = again[index] if index < len(again) else None
+        if one != other or (one and other and type(one[1]) is not type(other[1])):
+            return index, one, other
+    return None
+
+
+def _apply_due(hops: int, acts: deque[tuple[int, Act]], apply: Callable[[Act], object]) -> None:
+    while acts and acts[0][0] <= hops:
+        apply(acts.popleft()[1])

@@ -1,0 +1,242 @@
+"""The real processes on a rehearsal bench: guard, daemon and engine as children, a simulated stimulator between.
+
+Demo, tests and fault campaigns use it. Everything lives in one folder that is removed at the end.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import deque
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from nmesd.daemon.client import ask, stop_guard
+from nmesd.daemon.settings import LslSection, lsl_config
+from nmesd.errors import LinkError, NmesdError
+from nmesd.sim.pulses import PulseListener
+from nmesd.units import NS_PER_S
+from nmesd.wire import Pulse
+
+
+class RigError(NmesdError):
+    """A process of the rig did not come up or did not reach a state in time."""
+
+
+class Child:
+    """A child process whose JSON lines are read as they come."""
+
+    def __init__(self, arguments: list[str], env: dict[str, str], log: Path) -> None:
+        self._log = log.open("ab")
+        self.process = subprocess.Popen(
+            arguments,
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            bufsize=0,
+        )
+        self.events: deque[dict[str, Any]] = deque()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.events.append(json.loads(line))
+
+    def order(self, **values: Any) -> None:
+        """One JSON line to its standard input."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(values).encode() + b"\n")
+
+    def signal(self, number: int) -> None:
+        """Send a signal, if it still runs."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+
+    def end(self) -> None:
+        """Terminate, kill if need be, and wait."""
+        self.signal(signal.SIGCONT)
+        self.signal(signal.SIGTERM)
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self._reader.join(5)
+        for pipe in (self.process.stdin, self.process.stdout, self._log):
+            if pipe is not None:
+                pipe.close()
+
+
+class Rig:
+    """Guard, daemon and engine, started and ended together. `sections` are those of nmesd.toml but sockets and LSL."""
+
+    def __init__(
+        self,
+        sections: dict[str, dict[str, Any]],
+        *,
+        limits: dict[str, float] | None = None,
+        record: Path | None = None,
+    ) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="nmesd-"))
+        session = self.folder.name
+        self.guard_socket = str(self.folder / "guard.sock")
+        self.control_socket = str(self.folder / "control.sock")
+        self._record = record
+        self._children: list[Child] = []
+        (self.folder / "lsl_api.cfg").write_text(lsl_config(LslSection(session_id=session)))
+        self.env = {
+            **os.environ,
+            "LSLAPICFG": str(self.folder / "lsl_api.cfg"),
+            "PYTHONUNBUFFERED": "1",
+        }
+        (self.folder / "guard.toml").write_text(
+            _toml(
+                {
+                    "stimulator": {
+                        "driver": "sim",
+                        "port": str(self.folder / "pulses.sock"),
+                        "channels": [1],
+                    },
+                    "guard": {"socket": self.guard_socket},
+                    "limits": limits or {},
+                }
+            )
+        )
+        guard = {"socket": self.guard_socket, **sections.get("guard", {})}
+        (self.folder / "nmesd.toml").write_text(
+            _toml(
+                {
+                    **sections,
+                    "lsl": {"session_id": session},
+                    "guard": guard,
+                    "control": {"socket": self.control_socket},
+                }
+            )
+        )
+        self.patient_socket = self.folder / "patient.sock"
+        self.pulses = PulseListener(self.folder / "pulses.sock", forward=self.patient_socket)
+        self.given: list[Pulse] = []  # everything the stimulator gave, zero commands included
+        self.guard = self.start("nmesd.guard", str(self.folder / "guard.toml"))
+        record_option = ["--record", str(record)] if record else []
+        self.daemon = self.start(
+            "nmesd.cli", "run", str(self.folder / "nmesd.toml"), *record_option
+        )
+        self._pump = threading.Thread(target=self._pump_pulses, daemon=True)
+        self._pumping = True
+        self._pump.start()
+
+    def start(self, module: str, *arguments: str) -> Child:
+        """Another process of the rig."""
+        child = Child(
+            [sys.executable, "-m", module, *arguments], self.env, self.folder / f"{module}.log"
+        )
+        self._children.append(child)
+        return child
+
+    def _pump_pulses(self) -> None:
+        while self._pumping:
+            self.given += self.pulses.read_all()
+            time.sleep(0.001)
+
+    def ask(self, command: str, **values: Any) -> dict[str, Any]:
+        """Ask the daemon."""
+        return ask(self.control_socket, command, **values)
+
+    def stop(self) -> None:
+        """Stop at the guard."""
+        stop_guard(self.guard_socket)
+
+    def status(self) -> dict[str, Any]:
+        """The daemon's view, {"state": "STARTING"} while it does not answer."""
+        try:
+            return self.ask("status", timeout_s=2.0)
+        except LinkError:
+            return {"state": "STARTING", "text": "the daemon is starting"}
+
+    def wait_for(self, state: str, seconds: float = 20.0) -> dict[str, Any]:
+        """Wait until the daemon says so; DISARMED means ready to be armed. Raises RigError."""
+        until_ns = time.monotonic_ns() + int(seconds * NS_PER_S)
+        while True:
+            now = self.status()
+            if now["state"] == state and not (state == "DISARMED" and now.get("inhibits")):
+                return now
+            dead = [
+                name
+                for name in ("guard", "daemon")
+                if getattr(self, name).process.poll() is not None
+            ]
+            if dead:
+                raise RigError(f"the {dead[0]} ended\n{self.logs()}")
+            if time.monotonic_ns() > until_ns:
+                raise RigError(
+                    f"not {state} within {seconds:g} s but {now['state']}: {now['text']}\n{self.logs()}"
+                )
+            time.sleep(0.01)
+
+    def arm(self, operator: str = "rig") -> dict[str, Any]:
+        """Wait until it can be armed, and arm. Raises RigError if that is refused."""
+        self.wait_for("DISARMED")
+        answer = self.ask("arm", operator=operator)
+        if not answer["ok"]:
+            raise RigError(f"arming refused: {answer['text']}\n{self.logs()}")
+        return answer
+
+    def currents(self) -> list[Pulse]:
+        """Every pulse that gave current."""
+        return [pulse for pulse in list(self.given) if pulse.amplitude_ua]
+
+    def zeroed_ns(self, after_ns: int) -> int | None:
+        """When the stimulator was first commanded to zero after an instant."""
+        return next(
+            (p.given_ns for p in list(self.given) if not p.amplitude_ua and p.given_ns >= after_ns),
+            None,
+        )
+
+    def logs(self) -> str:
+        """What the processes wrote, for an error message."""
+        return "\n".join(
+            f"{p.name}:\n{p.read_text()[-2000:]}" for p in sorted(self.folder.glob("*.log"))
+        )
+
+    def close(self) -> None:
+        """End every process, the guard last, and remove the folder."""
+        for child in reversed(self._children):
+            child.end()
+        self._pumping = False
+        self._pump.join(5)
+        self.given += self.pulses.read_all()
+        self.pulses.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _toml(sections: dict[str, dict[str, Any]]) -> str:
+    """TOML of flat sections; JSON's texts, numbers and lists are TOML's."""
+    lines = []
+    for name, values in sections.items():
+        lines.append(f"[{name}]")
+        lines += [
+            f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()
+        ]
+    return "\n".join(lines) + "\n"
