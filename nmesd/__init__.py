@@ -1,1 +1,4 @@
-"""nmesd: closed-loop, EMG-triggered neuromuscular electrical stimulation. Research software, not a medical device."""
+"""nmesd: closed-loop, EMG-triggered neuromuscular electrical stimulation.
+
+Research software, not a medical device.
+"""

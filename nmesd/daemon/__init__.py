@@ -1,1 +1,4 @@
-"""The asyncio process: settings, supervision, record, control. Nothing in it is on the path from muscle to current."""
+"""The asyncio process: settings, supervision, record, control.
+
+Nothing in it is on the path from muscle to current.
+"""

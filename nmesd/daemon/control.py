@@ -23,16 +23,19 @@ async def serve(path: str, handle: Handler) -> None:
                 await writer.drain()
         writer.close()
 
-    with contextlib.suppress(FileNotFoundError):
-        Path(path).unlink()
+    _remove(path)
     server = await asyncio.start_unix_server(client, path, limit=MAX_LINE)
-    Path(path).chmod(0o660)
+    Path(path).chmod(0o660)  # noqa: ASYNC240 - one system call, before anybody waits
     try:
         async with server:
             await asyncio.get_running_loop().create_future()
     finally:
-        with contextlib.suppress(FileNotFoundError):
-            Path(path).unlink()
+        _remove(path)
+
+
+def _remove(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        Path(path).unlink()
 
 
 async def _answer(line: bytes, handle: Handler) -> dict[str, Any]:

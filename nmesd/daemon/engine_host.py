@@ -67,7 +67,7 @@ class EngineHost:
             await asyncio.sleep(RESTART_S)
 
     async def act(self, kind: ActKind, operator: int, timeout_s: float = 2.0) -> ActReply:
-        """Send an operator's act and wait for what became of it. Raises LinkError if the engine does not answer."""
+        """Send an operator's act and wait for what became of it. Raises LinkError if none comes."""
         if self._link is None:
             raise LinkError("the engine is not running; it is started again within seconds")
         self._requests += 1

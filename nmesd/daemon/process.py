@@ -7,6 +7,7 @@ import hashlib
 import json
 import platform
 import signal
+from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -170,7 +171,7 @@ class Daemon:
         except RecordError as error:
             self._log.error("no record", error=str(error))
 
-    def _keep(self, write: Any) -> None:
+    def _keep(self, write: Callable[[Writer], None]) -> None:
         if self._writer is None:
             return
         try:

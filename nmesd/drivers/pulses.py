@@ -15,7 +15,7 @@ class PulseClock:
         self._last_ns = [-NEVER_NS] * CHANNELS
 
     def set(self, output: Output) -> None:
-        """Give this from now on; the first pulse of a channel is due at once, but never before its period is over."""
+        """Give this from now on; a channel's first pulse is due at once, but never before its period is over."""
         self._output = output
 
     def due(self, now_ns: int) -> list[tuple[int, ChannelOutput]]:

@@ -72,7 +72,7 @@ class Inlet:
         self._samples = np.empty((most, self.facts.channels), dtype=np.float32)
 
     def pull(self, timeout_s: float) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-        """(samples (n, channels) microvolts, time stamps (n,) ns); n is 0 if nothing came. A view: use it at once."""
+        """(samples (n, channels) microvolts, time stamps (n,) ns); n is 0 if nothing came. A view."""
         try:
             samples, stamps = self._inlet.pull_chunk(
                 timeout=timeout_s,

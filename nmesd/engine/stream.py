@@ -1,4 +1,4 @@
-"""The engine's ear: search, open, watch, and again from the start when the stream is lost. Nothing re-arms by itself."""
+"""The engine's ear: search, open, watch, and again from the start when the stream is lost."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Stream:
         return self._inlet.facts.host if self._inlet else ""
 
     def search(self, now_ns: int) -> tuple[Reason, tuple[str, ...]] | None:
-        """Look for the stream now and then; opens it when it is there. (NONE, ...) when it opened, None if not due."""
+        """Look for the stream now and then, and open it: (NONE, ...) when it opened, None if not due."""
         if now_ns < self._next_search_ns:
             return None
         self._next_search_ns = now_ns + SEARCH_NS

@@ -1,4 +1,6 @@
-"""Watches the sample stream's time: stale, gap, backlog, overflow, rate, chunks too long. Pure; LSL tells none of it.
+"""Watches the sample stream's time: stale, gap, backlog, overflow, rate, chunks too long. Pure.
+
+LSL tells none of it.
 
 Times are nanoseconds: `stamps` the sender's, `arrival` and `now` ours. The sender's clock may have any offset to
 ours: only changes count. `speed` is how many seconds of recording arrive per second (1 but in rehearsals).

@@ -89,8 +89,9 @@ def _limits(path: Path, section: dict[str, Any], channels: frozenset[int]) -> Li
         # A limit of less than one integer unit would be a limit of zero.
         if type(value) not in (int, float) or not 1 / rule.scale <= value <= rule.ceiling:
             raise ConfigError(
-                f"{path}: [limits] {rule.key} = {value!r} {rule.unit}: must be at least {1 / rule.scale:g} and at most "
-                f"{rule.ceiling} {rule.unit} ({rule.source}); the default is {rule.default}"
+                f"{path}: [limits] {rule.key} = {value!r} {rule.unit}: must be at least "
+                f"{1 / rule.scale:g} and at most {rule.ceiling} {rule.unit} ({rule.source}); "
+                f"the default is {rule.default}"
             )
         values[rule.key] = int(round(value * rule.scale, 3))  # 32.3 mA is 32300 µA, not 32299
     return Limits(values["amplitude_ma"], values["pulse_width_us"], values["rate_hz"], channels)

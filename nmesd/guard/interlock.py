@@ -7,7 +7,8 @@ Rules
   3. Output needs ARMED and a Lease that has not expired, of this session, next in sequence, not from the past or
      the future, reaching at most MAX_LEASE_NS ahead, within every limit, whose beliefs are true.
   4. While ARMED, leases must flow even at zero output: one that expires is a trip.
-  5. Refuse, do not clip: anything else while ARMED is refused whole, gives zero and latches. The first reason is kept.
+  5. Refuse, do not clip: anything else while ARMED is refused whole, gives zero and latches. The first
+     reason is kept.
   6. Zero is always accepted. TRIPPED ends only with Reset, and Reset leads only to DISARMED.
 
 Table (state, input -> state)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from nmesd.errors import Reason
+from nmesd.units import US_PER_S
 from nmesd.wire import CHANNELS, Output
 
 
@@ -79,6 +80,6 @@ def violation(output: Output, limits: Limits) -> Violation | None:
             return Violation(
                 Reason.LIMIT_PULSE_WIDTH, pulse_width_us, limits.pulse_width_us, channel
             )
-        if period_us * limits.rate_hz < 1_000_000:
-            return Violation(Reason.LIMIT_RATE, period_us, -(-1_000_000 // limits.rate_hz), channel)
+        if period_us * limits.rate_hz < US_PER_S:
+            return Violation(Reason.LIMIT_RATE, period_us, -(-US_PER_S // limits.rate_hz), channel)
     return None

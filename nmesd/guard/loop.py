@@ -27,7 +27,7 @@ class Guard:
     """State and I/O of the guard process."""
 
     def __init__(
-        self, config: GuardConfig, driver: Driver, door: Door, log: Log, real_time: bool
+        self, config: GuardConfig, driver: Driver, door: Door, log: Log, *, real_time: bool
     ) -> None:
         self.stopping = False
         self._config, self._driver, self._door, self._log = config, driver, door, log

@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import quantiles
 from typing import Any, NamedTuple
@@ -54,6 +54,9 @@ PATIENT = {
     "offset_uv": 77_000.0,
 }
 TRAIN_GAP_NS = 150 * NS_PER_MS  # pulses further apart belong to different trains
+
+
+Show = Callable[[dict[str, Any], int, int], None]
 
 
 class Result(NamedTuple):
@@ -138,8 +141,8 @@ def _session(rig: Rig, seed: int, wanted: int, console: Console) -> Result:
     return _judge(rig, counted, ended_ns, latencies, time_to_zero_ms, trip, wanted)
 
 
-def _freeze(rig: Rig, show: Any, wanted: int) -> tuple[float | None, str]:
-    """Freeze the engine in the middle of a train; (ms from the freeze to the guard's zero command, trip reason)."""
+def _freeze(rig: Rig, show: Show, wanted: int) -> tuple[float | None, str]:
+    """Freeze the engine in the middle of a train; (ms to the guard's zero command, reason)."""
     rig.wait_for("ARMED")
     state = rig.wait_for("STIMULATING")
     time.sleep(0.3)
@@ -197,11 +200,15 @@ def train_starts(given_ns: list[int]) -> list[int]:
     return [t for i, t in enumerate(given_ns) if i == 0 or t - given_ns[i - 1] > TRAIN_GAP_NS]
 
 
+def _show_nothing(_state: dict[str, Any], _made: int, _wanted: int) -> None:
+    """Where nobody looks."""
+
+
 @contextlib.contextmanager
-def _live(console: Console) -> Iterator[Any]:
+def _live(console: Console) -> Iterator[Show]:
     """Live state on a terminal, nothing elsewhere."""
     if not console.is_terminal:
-        yield lambda state, made, wanted: None
+        yield _show_nothing
         return
     with Live(console=console, refresh_per_second=10, transient=True) as live:
 

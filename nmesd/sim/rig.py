@@ -49,14 +49,13 @@ class Child:
         self._reader.start()
 
     def _read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
+        for line in self.process.stdout or ():
             self.events.append(json.loads(line))
 
     def order(self, **values: Any) -> None:
         """One JSON line to its standard input."""
-        assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps(values).encode() + b"\n")
+        if self.process.stdin is not None:
+            self.process.stdin.write(json.dumps(values).encode() + b"\n")
 
     def signal(self, number: int) -> None:
         """Send a signal, if it still runs."""
@@ -79,7 +78,12 @@ class Child:
 
 
 class Rig:
-    """Guard, daemon and engine, started and ended together. `sections` are those of nmesd.toml but sockets and LSL."""
+    """Guard, daemon and engine, started and ended together.
+
+    sections: those of nmesd.toml, but for sockets and LSL, which are the rig's own.
+    limits: [limits] of guard.toml.
+    record: folder for the session record; None keeps none.
+    """
 
     def __init__(
         self,

@@ -86,7 +86,11 @@ class Arm(Frame):
 
 
 def session_token(arm: Arm) -> int:
-    """Names the session that an Arm opens: guard and engine work it out each for itself, and every lease carries it."""
+    """Names the session that an Arm opens.
+
+    Guard and engine work it out each for itself, and every lease carries it. Two checksums: it holds frames of
+    different sessions apart, it keeps nobody out.
+    """
     data = struct.pack("<QQQQ", arm.nonce, arm.operator, arm.limits_hash, arm.settings_hash)
     return zlib.crc32(data) << 32 | zlib.adler32(data)
 

@@ -24,7 +24,7 @@ MAY_USE: dict[str, set[str]] = {
     "nmesd/engine": {"numpy", "pylsl"},
     "nmesd/daemon": {"numpy", "pylsl", "structlog", "pydantic", "aiomqtt"},
     "nmesd/sessions": {"numpy", "pyxdf", "matplotlib"},
-    "nmesd/sim": {"numpy", "scipy", "pylsl", "pyxdf"},
+    "nmesd/sim": {"numpy", "scipy", "pylsl", "pyxdf", "rich"},
     "nmesd/cli": {"numpy", "pylsl", "structlog", "pydantic", "typer", "rich", "pyxdf"},
 }
 OURS = {"nmesd", "dsp"}

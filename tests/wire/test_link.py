@@ -1,0 +1,122 @@
+"""Links over real sockets: numbered, never blocking, never hiding a loss."""
+
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from nmesd.errors import LinkError
+from nmesd.wire import MAX_FRAME, Beat, Disarm, Link, Raw, Received, encode
+
+Pair = tuple[Link, Link]
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    one, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    links = Link(one), Link(other)
+    yield links
+    for link in links:
+        link.close()
+
+
+def drain(link: Link) -> list[Received]:
+    received = []
+    while (frame := link.receive()) is not None:
+        received.append(frame)
+    return received
+
+
+def test_each_direction_numbers_its_frames_from_one(pair: Pair) -> None:
+    one, other = pair
+    before_ns = time.monotonic_ns()
+    assert all(one.send(Disarm(n)) for n in range(5))
+    assert other.send(Beat())
+    received = drain(other)
+    assert [(r.sequence, r.frame) for r in received] == [(n + 1, Disarm(n)) for n in range(5)]
+    assert [r.sequence for r in drain(one)] == [1]
+    assert (one.sequence, other.sequence) == (5, 1)
+    times_ns = [before_ns, *(r.t_ns for r in received), time.monotonic_ns()]
+    assert times_ns == sorted(times_ns)
+
+
+def test_nothing_there_is_none_at_once(pair: Pair) -> None:
+    one, _ = pair
+    assert one.receive() is None
+    assert not one.closed
+
+
+def test_a_frame_the_peer_has_no_room_for_is_counted_and_leaves_a_gap(pair: Pair) -> None:
+    one, other = pair
+    sent = 0
+    while one.send(Raw(0, 0, 0, 0, 0, bytes(1000))):
+        sent += 1
+        assert sent < 100_000
+    for _ in range(2):
+        assert not one.send(Beat())
+    assert one.dropped == 3
+    assert not one.closed
+    assert [r.sequence for r in drain(other)] == list(range(1, sent + 1))
+    assert one.send(Beat())
+    assert [r.sequence for r in drain(other)] == [sent + 4]
+    assert one.dropped == 3
+
+
+def test_numbers_wrap_at_32_bits(pair: Pair) -> None:
+    one, other = pair
+    one._sent = 2**32 - 2
+    assert all(one.send(Beat()) for _ in range(3))
+    assert [r.sequence for r in drain(other)] == [2**32 - 1, 0, 1]
+
+
+def test_what_was_sent_before_the_end_arrives_before_the_end(pair: Pair) -> None:
+    one, other = pair
+    one.send(Beat())
+    one.close()
+    assert one.closed
+    assert not other.closed
+    assert [r.frame for r in drain(other)] == [Beat()]
+    assert other.closed
+    assert other.receive() is None
+
+
+def test_sending_to_nobody_closes(pair: Pair) -> None:
+    one, other = pair
+    other.close()
+    assert not one.send(Beat())
+    assert one.closed
+    assert not one.send(Beat())
+    assert one.dropped == 0
+
+
+def test_after_its_own_end_a_link_neither_sends_nor_raises(pair: Pair) -> None:
+    one, _ = pair
+    one.close()
+    assert one.receive() is None
+    assert not one.send(Beat())
+
+
+def test_a_bad_frame_raises_and_the_next_one_is_read() -> None:
+    raw, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    link = Link(other)
+    with raw:
+        raw.send(b"rubbish")
+        raw.send(encode(Beat(), 1, 1)[:-1])
+        raw.send(encode(Beat(), 2, 1) + bytes(MAX_FRAME))  # cut by the receiver
+        raw.send(encode(Beat(), 3, 1))
+        for _ in range(3):
+            with pytest.raises(LinkError):
+                link.receive()
+        received = link.receive()
+        assert received is not None
+        assert received.sequence == 3
+    link.close()
+
+
+def test_a_field_that_does_not_fit_raises_and_uses_a_number_up(pair: Pair) -> None:
+    one, other = pair
+    with pytest.raises(LinkError):
+        one.send(Disarm(-1))
+    one.send(Beat())
+    assert [r.sequence for r in drain(other)] == [2]
