@@ -71,6 +71,7 @@ class Engine:
         self._teller = Teller(daemon)
         self._stream = Stream(settings)
         self._channel = self._spec.labels.index(self._spec.muscle)
+        self._hop_samples = coefficients.hop_samples
         self._cutter = HopCutter(coefficients.hop_samples, 1)
         self._decider: Decider[np.ndarray[tuple[int, ...], np.dtype[np.float64]]] = Decider(
             Chain(coefficients, 1), settings.core, self._teller.note
@@ -112,13 +113,18 @@ class Engine:
         if heard.lost or not len(heard.samples):
             return
         self._inhibits.clear(Reason.EMG_STALE)
-        hops = self._decider.hops
+        hops, trains = self._decider.hops, self._decider.state.trains
+        held, deciding = self._cutter.held, len(heard.samples) - 1
         for hop in self._cutter.cut(heard.samples[:, self._channel : self._channel + 1]):
             for command in self._decider.hop(hop):
                 self._obey(command)
+            if self._decider.state.trains != trains:
+                # Latency counts from the sample that decided, not from the last one of its chunk.
+                trains = self._decider.state.trains
+                deciding = (self._decider.hops - hops) * self._hop_samples - held - 1
         decided_ns = time.monotonic_ns()
         if self._decider.armed and self._decider.hops > hops:
-            self._renew(int(heard.stamps_ns[-1]), arrival_ns, decided_ns)
+            self._renew(int(heard.stamps_ns[deciding]), arrival_ns, decided_ns)
         self._step_max_ns = max(self._step_max_ns, decided_ns - arrival_ns)
         self._teller.raw(self._epoch, self._samples, heard.samples, heard.stamps_ns, arrival_ns)
         self._samples += len(heard.samples)

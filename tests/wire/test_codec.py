@@ -136,13 +136,16 @@ def test_shorter_and_longer_is_refused(data: bytes, more: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "change"),
-    [(k, c) for k in KINDS for c in (-1, 1, 8) if k.BODY or (c > 0 and k is Beat)],
+    [
+        (kind, change)
+        for kind in KINDS
+        for change in (-1, 1, 8)
+        if (kind.BODY if change < 0 else "payload" not in kind.__dataclass_fields__)
+    ],
 )
 def test_a_body_of_another_length_is_refused_though_its_checksum_is_right(
     kind: type[Frame], change: int
 ) -> None:
-    if change > 0 and "payload" in kind.__dataclass_fields__:
-        change = -1
     size = struct.calcsize("<" + kind.BODY) + change
     with pytest.raises(LinkError, match=rf"{kind.__name__}: {size} bytes, {size - change} expe"):
         decode(sealed(kind.KIND, bytes(size)))

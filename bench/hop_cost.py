@@ -1,0 +1,100 @@
+"""What one hop costs: `dsp.chain.Chain` beside the same filters as plain `sosfilt` calls, in the same run.
+
+    python bench/hop_cost.py [--hops 20000]
+
+2 kHz, hops of 1 ms. The plain chain is what one would write first: band-pass, each notch, abs and
+low-pass, one `scipy.signal.sosfilt` call each, carrying `zi`. It does less than `Chain`, which also
+checks for values that are not finite and compares with the thresholds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import os
+
+for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[_name] = "1"  # as the daemon does for the engine; read when numpy is imported
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import sosfilt
+
+from dsp.chain import Chain
+from dsp.design import ChainSpec, design
+
+Array = NDArray[np.float64]
+
+SPEC = ChainSpec(rate_mhz=2_000_000, mains_hz=50)
+BAND_SECTIONS = 4  # high-pass and low-pass of order 4
+CHANNELS = (1, 8, 32, 64)
+BLOCK = 500  # hops of one kind before it is the other's turn: both see the same machine
+
+
+def chain_step(channels: int) -> Callable[[Array], Any]:
+    """The chain as the engine runs it."""
+    chain = Chain(design(SPEC), channels)
+    on_nv, off_nv = (20_000,) * channels, (10_000,) * channels
+    return lambda hop: chain.run(hop, on_nv, off_nv)
+
+
+def plain_step(channels: int) -> Callable[[Array], Any]:
+    """The same filters, one `sosfilt` call each."""
+    coefficients = design(SPEC)
+    sos = np.array(coefficients.filter_sos)
+    stages = [sos[:BAND_SECTIONS], *(notch[None] for notch in sos[BAND_SECTIONS:])]
+    lowpass = np.array(coefficients.envelope_sos)
+    zi = [np.zeros((len(stage), 2, channels)) for stage in [*stages, lowpass]]
+
+    def step(hop: Array) -> Array:
+        for n, stage in enumerate(stages):
+            hop, zi[n] = sosfilt(stage, hop, axis=0, zi=zi[n])
+        envelope, zi[-1] = sosfilt(lowpass, np.abs(hop), axis=0, zi=zi[-1])
+        return np.asarray(envelope[-1])
+
+    return step
+
+
+def costs_us(channels: int, hops: int) -> list[Array]:
+    """Microseconds per hop, of the chain and of the plain one."""
+    emg_uv = np.random.default_rng(1).normal(0, 10, (hops, SPEC.hop_samples, channels))
+    steps = (chain_step(channels), plain_step(channels))
+    taken_ns = [np.zeros(hops), np.zeros(hops)]
+    for step in steps:
+        for hop in emg_uv[:BLOCK]:
+            step(hop)
+    for first in range(0, hops, BLOCK):
+        for step, taken in zip(steps, taken_ns, strict=True):
+            for n in range(first, min(first + BLOCK, hops)):
+                hop = emg_uv[n]
+                began_ns = time.perf_counter_ns()
+                step(hop)
+                taken[n] = time.perf_counter_ns() - began_ns
+    return [taken / 1000 for taken in taken_ns]
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--hops", type=int, default=20_000, help="hops of each kind")
+    hops = parser.parse_args().hops
+    gc.disable()  # as in the engine
+    load = os.getloadavg()[0]
+    print(f"µs per hop of 1 ms at 2 kHz, {hops} hops each; load average {load:.1f}\n")
+    print("| channels | Chain p50 | Chain p99 | sosfilt p50 | sosfilt p99 | ratio of p50 |")
+    print("|--:|--:|--:|--:|--:|--:|")
+    for channels in CHANNELS:
+        (own_50, own_99), (plain_50, plain_99) = (
+            np.percentile(taken, (50, 99)) for taken in costs_us(channels, hops)
+        )
+        figures = f"{own_50:.1f} | {own_99:.1f} | {plain_50:.1f} | {plain_99:.1f}"
+        print(f"| {channels} | {figures} | {plain_50 / own_50:.1f} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""Real EMG through the real processes: player -> LSL -> daemon and engine -> guard -> simulated stimulator.
+
+Thresholds come from the first rest seconds of each file and from nothing else; every other setting
+is the same for all files. The labels only judge.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from nmesd.daemon.settings import FilterSection
+from nmesd.daemon.thresholds import from_rest
+from nmesd.sessions.recording import read_recording
+
+FILTER: dict[str, Any] = {}  # the defaults
+MIN_DURATION_MS = 30
+TRAIN = {
+    "amplitude_ma": 20,
+    "pulse_width_us": 250,
+    "rate_hz": 35,
+    "ramp_up_s": 0.2,
+    "plateau_s": 0.6,
+    "ramp_down_s": 0.2,
+    "hold_off_s": 0.5,
+    "relax_s": 0.3,
+}
+EARLY_S = 0.15  # the labels' own error, and an envelope that sees the foot of a slow rise before them
+
+
+class File(NamedTuple):
+    """What is asked of one file. `speed`: an arming takes some tenths of a second of wall time, and must be done in the rest."""
+
+    name: str
+    rest_s: float
+    speed: int
+    attempts: int
+    at_least: int
+
+
+FILES = [
+    File("sci_hand_4000hz", rest_s=20, speed=4, attempts=5, at_least=4),
+    File("tibialis_anterior_250hz", rest_s=7, speed=15, attempts=56, at_least=50),
+    File("biceps_bursts_1000hz", rest_s=1.2, speed=2, attempts=9, at_least=8),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_attempts_are_answered_and_rest_is_not(
+    file: File, data_dir: Path, make_bench: Callable[..., Any]
+) -> None:
+    path = data_dir / f"{file.name}.xdf"
+    recording = read_recording(path)
+    assert len(recording.onsets_s) == file.attempts
+    on_uv, off_uv = from_rest(recording, file.rest_s, FilterSection(**FILTER))
+
+    bench = make_bench(
+        {
+            "stream": {
+                "name": file.name,
+                "source_id": "player",
+                "rate_hz": recording.fs_hz,
+                "labels": list(recording.labels),
+                "muscle": recording.labels[0],
+                "speed": file.speed,
+            },
+            "filter": FILTER,
+            "threshold": {"on_uv": on_uv, "off_uv": off_uv, "min_duration_ms": MIN_DURATION_MS},
+            "train": TRAIN,
+        }
+    )
+    rig = bench.rig
+    bench.inhibited("EMG_NO_STREAM")  # daemon and engine are up before the first sample is sent
+    player = rig.start(
+        "nmesd.sim.player", str(path), "--source-id", "player",
+        "--speed", str(file.speed), "--chunk-ms", "2",
+    )  # fmt: skip
+    started_ns = round(bench.event(player, "started")["lsl_start"] * 1e9)
+
+    def recording_s(monotonic_ns: int) -> float:
+        return (monotonic_ns - started_ns) / 1e9 * file.speed
+
+    rig.arm("test")
+    armed_s = recording_s(time.monotonic_ns())
+    assert armed_s < recording.onsets_s[0][0], "armed too late to judge the first attempt"
+    duration_s = recording.duration_s
+    bench.until(
+        lambda: rig.status()["state"] == "TRIPPED" or player.process.poll() is not None,
+        "end of the recording",
+        duration_s / file.speed + 20,
+    )
+    ended = bench.event(player, "ended", 1)
+    state = rig.status()
+    assert ended["samples"] == len(recording.emg_uv), f"tripped before the end: {state}"
+
+    trains = trains_of([pulse.given_ns for pulse in rig.currents()], file.speed)
+    starts_s = [recording_s(given_ns) for given_ns, _ in trains]
+    stimulated = [
+        [start - onset for start in starts_s if onset - EARLY_S <= start <= offset]
+        for onset, offset in recording.onsets_s
+    ]
+    true = sum(bool(delays) for delays in stimulated)
+    false = len(starts_s) - sum(len(delays) > 0 for delays in stimulated)
+    delays_ms = sorted(1000 * delays[0] for delays in stimulated if delays)
+    print(  # noqa: T201 - pytest -rP shows the figures
+        f"{file.name}: on {on_uv:.2f} uV, off {off_uv:.2f} uV, speed {file.speed}, armed at {armed_s:.2f} s; "
+        f"stimulated {true} of {file.attempts}, {len(trains)} trains, false {false} in {duration_s / 60:.1f} min; "
+        f"first pulse {delays_ms[0]:.0f} / {delays_ms[len(delays_ms) // 2]:.0f} / {delays_ms[-1]:.0f} ms "
+        f"(min / median / max of recording time) after the label; {len(rig.currents())} pulses; "
+        f"step at most {state['step_max_ms']:.2f} ms"
+    )
+    assert true >= file.at_least
+    assert false <= duration_s / 60
+    assert state["trains"] == len(trains)  # what was decided is what was given
+
+
+def trains_of(given_ns: list[int], speed: int) -> list[tuple[int, int]]:
+    """(first, last pulse) of each train; pulses further apart than half the shortest pause belong to two."""
+    shortest_pause_ns = (TRAIN["hold_off_s"] + TRAIN["relax_s"]) * 1e9 / speed
+    # At speed the pause shrinks and the pulse period does not: two periods still tell them apart.
+    gap_ns = max(shortest_pause_ns / 2, 2.5e9 / TRAIN["rate_hz"])
+    trains: list[tuple[int, int]] = []
+    for t in given_ns:
+        if trains and t - trains[-1][1] < gap_ns:
+            trains[-1] = (trains[-1][0], t)
+        else:
+            trains.append((t, t))
+    return trains
