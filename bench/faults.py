@@ -38,7 +38,7 @@ from nmesd.daemon.thresholds import from_rest
 from nmesd.errors import NmesdError
 from nmesd.sessions.recording import Recording
 from nmesd.sim.rig import Child, Rig, RigError
-from nmesd.sim.spec import PatientSpec
+from nmesd.sim.spec import spec_from_json
 from nmesd.sim.virtual_patient import VirtualPatient
 from nmesd.units import NS_PER_MS, NS_PER_S, ms
 from nmesd.wire import Pulse
@@ -342,7 +342,7 @@ def _with_stalls(what: str, from_ns: int, to_ns: int, witness: Witness) -> str:
 
 def _sections() -> dict[str, dict[str, Any]]:
     """nmesd.toml, thresholds from the patient's own rest."""
-    spec = replace(PatientSpec(**PATIENT), first_attempt_s=REST_S + 1)
+    spec = replace(spec_from_json(json.dumps(PATIENT)), first_attempt_s=REST_S + 1)
     emg_uv = VirtualPatient(spec).generate(int(REST_S * spec.rate_hz)).astype(np.float32)
     rest = Recording(emg_uv, spec.rate_hz, (MUSCLE,), (), STREAM)
     on_uv, off_uv = from_rest(rest, REST_S, FilterSection())
@@ -371,11 +371,18 @@ def _figures(values: Sequence[float]) -> list[float | None]:
 
 def markdown(results: Sequence[Result]) -> str:
     """The table, and below it everything that was out of the ordinary."""
-    lines = [
-        "| fault | n | no train | survivors | last pulse p50 / p99 / max, ms "
-        "| zero p50 / p99 / max, ms | reason kept by the guard | stalls > 5 ms (longest) | load |",
-        "|---|--:|--:|--:|--:|--:|---|--:|--:|",
-    ]
+    heads = (
+        "fault",
+        "n",
+        "no train",
+        "survivors",
+        "last pulse, ms: p50 / p99 / max",
+        "zero, ms: p50 / p99 / max",
+        "kept by the guard",
+        "stalls > 5 ms (longest)",
+        "load",
+    )
+    lines = [f"| {' | '.join(heads)} |", "|---|--:|--:|--:|--:|--:|---|--:|--:|"]
     for result in results:
         row = result.as_json()
         last, zero = (

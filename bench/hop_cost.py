@@ -13,8 +13,10 @@ import argparse
 import gc
 import os
 
-for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[_name] = "1"  # as the daemon does for the engine; read when numpy is imported
+# One thread, as the daemon does for the engine; read when numpy is imported.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["MKL_NUM_THREADS"] = "1"
 
 import time
 from collections.abc import Callable

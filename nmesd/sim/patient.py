@@ -21,6 +21,7 @@ from collections import deque
 from pathlib import Path
 
 from nmesd.errors import ConfigError, NmesdError
+from nmesd.realtime import SOURCE_PRIORITY, try_priority
 from nmesd.sim.attempts import Attempt
 from nmesd.sim.clock import SampleClock, sleep_until
 from nmesd.sim.faults import Distortions, parse_fault
@@ -152,6 +153,7 @@ class LivePatient:
 def main(argv: list[str] | None = None) -> int:
     """Process entry; returns the exit code."""
     options = _options(argv)
+    try_priority(SOURCE_PRIORITY)
     stop = stop_on_signals()
     pulses = None
     try:

@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from nmesd.errors import ConfigError, NmesdError, StreamError
+from nmesd.realtime import SOURCE_PRIORITY, try_priority
 from nmesd.sessions.recording import Recording, read_recording
 from nmesd.sim.clock import SampleClock, sleep_until
 from nmesd.sim.lines import complain, emit, stop_on_signals
@@ -162,6 +163,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     add("--fs-hz", type=float, help="sampling rate of a CSV file that does not say it")
     options = parser.parse_args(argv)
+    try_priority(SOURCE_PRIORITY)
     stop = stop_on_signals()
     try:
         play(

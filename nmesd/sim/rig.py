@@ -22,6 +22,7 @@ from typing import Any, Self
 from nmesd.daemon.client import ask, stop_guard
 from nmesd.daemon.settings import LslSection, lsl_config
 from nmesd.errors import LinkError, NmesdError
+from nmesd.realtime import real_time_granted
 from nmesd.sim.pulses import PulseListener
 from nmesd.units import NS_PER_S
 from nmesd.wire import Pulse
@@ -117,7 +118,8 @@ class Rig:
                 }
             )
         )
-        guard = {"socket": self.guard_socket, **sections.get("guard", {})}
+        self.lease_ms = int(sections.get("guard", {}).get("lease_ms", default_lease_ms()))
+        guard = {"socket": self.guard_socket, "lease_ms": self.lease_ms}
         (self.folder / "nmesd.toml").write_text(
             _toml(
                 {
@@ -233,6 +235,11 @@ class Rig:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def default_lease_ms() -> int:
+    """20 ms, the product's default, where real-time rights are granted; 40 ms on a machine without them."""
+    return 20 if real_time_granted() else 40
 
 
 def _toml(sections: dict[str, dict[str, Any]]) -> str:

@@ -108,7 +108,7 @@ BAD: dict[str, tuple[str, str, tuple[str, ...]]] = {  # what, instead of what, a
     "channel a text": ("[1, 4]", '["1"]', ("channels", "['1']", "1 to 8")),
     "channel a truth value": ("[1, 4]", "[true]", ("channels", "[True]", "1 to 8")),
     "channel a float": ("[1, 4]", "[1.0]", ("channels", "[1.0]", "1 to 8")),
-    "broken TOML": ("[limits]", "[limits", ("cannot be read", "line 8")),
+    "broken TOML": ("[limits]", "[limits", ("cannot be read", "line 9")),
 }
 
 

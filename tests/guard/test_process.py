@@ -135,6 +135,7 @@ class Client:
     def until(self, state: GuardState) -> Report:
         deadline_ns = time.monotonic_ns() + SOON_NS
         while self.report.state != state:
+            self.child.read_pulses()
             assert time.monotonic_ns() < deadline_ns, self.report
             self.next_report()
         return self.report
@@ -157,6 +158,7 @@ class Client:
         while time.monotonic_ns() < end_ns:
             self.lease()
             time.sleep(0.005)
+            self.child.read_pulses()  # the kernel queues ten datagrams (net.unix.max_dgram_qlen)
             while (received := self.link.receive()) is not None:
                 assert isinstance(received.frame, Report)
                 self.report = received.frame

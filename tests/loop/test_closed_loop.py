@@ -94,12 +94,7 @@ def run(spec: PatientSpec, train: TrainSection, seconds: float, *, rule_7: bool 
         for _, pulse in clock.due(decider.t_ns):
             pulses += 1
             patient.hear(patient.position, pulse.amplitude_ua, pulse.pulse_width_us)
-    ended = int(seconds * spec.rate_hz)
-    attempts = [
-        (a.onset / spec.rate_hz, a.offset / spec.rate_hz)
-        for a in patient.attempts
-        if a.offset < ended
-    ]
+    attempts = [(a.onset / spec.rate_hz, a.offset / spec.rate_hz) for a in patient.attempts]
     return Outcome(attempts, trains, pulses)
 
 
@@ -125,7 +120,7 @@ def test_only_attempts_give_trains(
     outcome = run(spec, train, seconds)
     assert len(outcome.attempts) >= 14
     assert outcome.false() == []
-    assert len(outcome.trains) == outcome.answered() >= 0.9 * len(outcome.attempts)
+    assert len(outcome.trains) == outcome.answered() >= len(outcome.attempts) - 1  # the last may be cut off
     assert outcome.pulses > 20 * len(outcome.trains)
 
 

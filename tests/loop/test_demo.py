@@ -1,0 +1,129 @@
+"""`nmesd demo` as a script runs it, and the record it leaves, replayed."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nmesd.core.values import ModeChanged
+from nmesd.sessions.folder import Folder
+
+ATTEMPTS = 4
+
+
+def nmesd(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "nmesd.cli", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path]:
+    """(result, record) of one demo."""
+    folder = tmp_path_factory.mktemp("demo") / "record"
+    done = nmesd("demo", "--attempts", str(ATTEMPTS), "--json", "--record", str(folder))
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(done.stdout), folder
+
+
+@pytest.fixture
+def record(demo: tuple[dict[str, Any], Path], tmp_path: Path) -> Path:
+    """A copy of the record, to be damaged."""
+    return Path(shutil.copytree(demo[1], tmp_path / "record"))
+
+
+@pytest.mark.slow
+def test_it_passes_and_says_so_to_a_script(demo: tuple[dict[str, Any], Path]) -> None:
+    result, _ = demo
+    assert list(result) == [
+        "attempts", "detected", "trains", "false_trains", "latency_ms", "time_to_zero_ms", "trip",
+        "passed",
+    ]  # fmt: skip
+    assert list(result["latency_ms"]) == ["p50", "p99", "max"]
+    assert result["passed"] is True
+    assert result["attempts"] == result["detected"] == result["trains"] == ATTEMPTS
+    assert result["false_trains"] == 0
+    assert result["trip"] == "LEASE_EXPIRED"
+    assert 0 < result["time_to_zero_ms"] <= 25
+    latency_ms = result["latency_ms"]
+    assert 0 < latency_ms["p50"] <= latency_ms["p99"] <= latency_ms["max"]
+
+
+@pytest.mark.slow
+def test_the_record_replays_to_the_same_decisions(demo: tuple[dict[str, Any], Path]) -> None:
+    result, folder = demo
+    done = nmesd("replay", str(folder), "--json")
+    answer = json.loads(done.stdout)
+    assert done.returncode == 0
+    assert answer["identical"] is True
+    assert answer["hops"] > 10_000
+    trains = [e for _, e in Folder(folder).entries() if isinstance(e, ModeChanged)]
+    # the one that is frozen for the stop comes after those counted
+    assert sum(e.after.name == "STIMULATING" for e in trains) >= result["trains"]
+
+
+@pytest.mark.slow
+def test_the_record_says_what_it_was_made_with(demo: tuple[dict[str, Any], Path]) -> None:
+    session = Folder(demo[1]).session
+    assert {"nmesd", "numpy", "scipy", "pylsl"} <= set(session["versions"])
+    assert "amplitude_ma = 20" in session["nmesd_toml"]
+    assert {path.name for path in demo[1].iterdir()} == {
+        "session.json", "settings.json", "events.jsonl", "emg.bin",
+    }  # fmt: skip
+
+
+def raise_threshold(settings: dict[str, Any]) -> None:
+    settings["core"]["on_nv"] += settings["core"]["on_nv"] // 10
+
+
+def change_coefficient(settings: dict[str, Any]) -> None:
+    settings["chain"]["envelope_sos"][0][0] *= 1.02
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("change", [raise_threshold, change_coefficient])
+def test_other_settings_show_where_the_decisions_part(
+    change: Callable[[dict[str, Any]], None], record: Path
+) -> None:
+    path = record / "settings.json"
+    settings = json.loads(path.read_text())
+    change(settings)
+    path.write_text(json.dumps(settings))
+    done = nmesd("replay", str(record))
+    assert done.returncode == 1
+    assert "DIVERGED at entry" in done.stdout
+    assert "recorded" in done.stdout
+    assert "replayed" in done.stdout
+    assert nmesd("replay", str(record), "--json").returncode == 1
+
+
+@pytest.mark.slow
+def test_a_record_cut_off_in_mid_frame_still_reads(record: Path) -> None:
+    emg = record / "emg.bin"
+    whole = sum(len(chunk.samples) for chunk in Folder(record).emg())
+    data = emg.read_bytes()
+    emg.write_bytes(data[:-3])
+    cut = sum(len(chunk.samples) for chunk in Folder(record).emg())
+    assert 0 < whole - cut < 100
+    assert nmesd("replay", str(record)).returncode in (0, 1)  # compared, not refused
+
+
+@pytest.mark.slow
+def test_missing_samples_are_refused(record: Path) -> None:
+    emg = record / "emg.bin"
+    first = next(Folder(record).emg())
+    length = 24 + 12 * len(first.samples)  # head, then a stamp and a sample of one channel each
+    emg.write_bytes(emg.read_bytes()[length:])
+    done = nmesd("replay", str(record))
+    assert done.returncode == 2
+    assert f"samples 0 to {len(first.samples) - 1} are missing" in done.stderr
+    assert done.stdout == ""
