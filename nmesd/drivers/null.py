@@ -39,4 +39,5 @@ class NullStimulator:
         return Given(len(due), charge, self._clock.next_ns())
 
     def close(self) -> None:
-        """Nothing to close."""
+        """Give nothing any more."""
+        self._clock.set(ZERO)

@@ -104,6 +104,7 @@ class Engine:
     def _hear(self) -> None:
         heard, arrival_ns = self._stream.listen(PULL_S)
         if heard.finding is not None:
+            self._hear_guard()  # after a freeze the guard tripped first, and its reason is the true one
             reason, value, limit = heard.finding
             lasting = reason in (Reason.EMG_STALE, Reason.EMG_STREAM_GONE)
             self._inhibits.set(reason, 2**62 if lasting else arrival_ns + PASSING_NS)
@@ -180,10 +181,11 @@ class Engine:
         reason, found = result
         self._teller.found(reason, found)
         self._inhibits.clear(*_SEARCHING)
+        if reason is not Reason.EMG_NO_STREAM:  # what is there now says more than that it went
+            self._inhibits.clear(Reason.EMG_STREAM_GONE, Reason.EMG_STALE)
         if reason is not Reason.NONE:
             self._inhibits.set(reason)
             return
-        self._inhibits.clear(Reason.EMG_STREAM_GONE, Reason.EMG_STALE)
         self._same_clock = self._stream.host == socket.gethostname() and self._spec.speed == 1
         self._start_afresh()
 
@@ -191,8 +193,7 @@ class Engine:
 
     def _talk_to_guard(self, now_ns: int) -> None:
         self._guard.connect(now_ns)
-        for report in self._guard.reports():
-            self._hear_report(report)
+        self._hear_guard()
         if self._guard.connected and self._guard.report is not None:
             self._inhibits.clear(Reason.GUARD_GONE)
         else:
@@ -200,6 +201,10 @@ class Engine:
             self._trip(Reason.GUARD_GONE)
         if self._pending is not None and now_ns > self._pending.until_ns:
             self._answer(Reason.GUARD_GONE)
+
+    def _hear_guard(self) -> None:
+        for report in self._guard.reports():
+            self._hear_report(report)
 
     def _hear_report(self, report: Report) -> None:
         pending = self._pending

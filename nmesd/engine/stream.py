@@ -16,6 +16,9 @@ from nmesd.errors import Reason, StreamError
 from nmesd.units import NS_PER_MS, NS_PER_S
 
 SEARCH_NS = 100 * NS_PER_MS
+# How long a stream must be the only one that fits: liblsl asks by multicast, and half a second later by unicast,
+# and of two senders one may answer the first question and one the second.
+ALONE_NS = NS_PER_S
 GIVE_UP_NS = 5 * NS_PER_S  # a stream silent for so long is let go and searched anew
 
 
@@ -39,6 +42,8 @@ class Stream:
         self._next_search_ns = 0
         self._last_sample_ns = 0
         self._seen_before = False
+        self._candidate = ""  # uid of the stream that fits, and since when it is alone
+        self._alone_since_ns = 0
         self._nothing = (np.empty((0, len(self._spec.labels)), np.float32), np.empty(0, np.int64))
 
     @property
@@ -61,7 +66,12 @@ class Stream:
         results = self._search.results()
         chosen = match(self._spec, [facts for facts, _ in results], seen_before=self._seen_before)
         if chosen.stream is None:
+            self._candidate = ""
             return chosen.reason, chosen.found
+        if chosen.stream.uid != self._candidate:
+            self._candidate, self._alone_since_ns = chosen.stream.uid, now_ns
+        if now_ns - self._alone_since_ns < ALONE_NS:
+            return None
         info = next(info for facts, info in results if facts == chosen.stream)
         try:
             self._inlet = Inlet(info, self._spec)

@@ -40,6 +40,7 @@ class Guard:
         self._pulses = self._charge_pc = self._late_max_ns = 0
         self._first = (0, 0, 0, 0)  # stages of the last change from zero to output, see wire.Report
         self._waiting_for_first = False
+        self._zero_owed = False  # the device failed and has not taken a zero since
 
     def run(self) -> None:
         """Loop until `stopping`, then end at zero."""
@@ -70,6 +71,8 @@ class Guard:
             self._state = connected(self._state, time.monotonic_ns())
             self._report()
         self._step(None)
+        if self._zero_owed:
+            self._zero_again()
         self._give()
         if time.monotonic_ns() >= self._report_ns:
             self._report()
@@ -119,6 +122,7 @@ class Guard:
             if after.state is not GuardState.ARMED or not any(c.amplitude_ua for c in after.output):
                 self._next_pulse_ns = NEVER_NS
                 self._driver.zero(now_ns)
+                self._zero_owed = False
                 return
             self._driver.apply(after.output, now_ns)
             self._next_pulse_ns = now_ns
@@ -153,7 +157,16 @@ class Guard:
             )
             self._report()
 
+    def _zero_again(self) -> None:
+        try:
+            self._driver.zero(time.monotonic_ns())
+            self._zero_owed = False
+        except DeviceError as error:
+            if self._state.state is not GuardState.TRIPPED:  # else it was said, and is tried again
+                self._device_failed(error)
+
     def _device_failed(self, error: DeviceError) -> None:
+        self._zero_owed = True
         self._next_pulse_ns = NEVER_NS
         if self._state.state is not GuardState.TRIPPED:
             self._step(Fault(Reason.DEVICE_FAILED))

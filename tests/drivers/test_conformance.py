@@ -108,7 +108,9 @@ class TestConformance:
         deadline=None,
         suppress_health_check=[HealthCheck.function_scoped_fixture],
     )
-    @given(steps_ns=st.lists(st.integers(0, 3 * PERIOD_NS) | st.integers(0, NS_PER_MS), max_size=80))
+    @given(
+        steps_ns=st.lists(st.integers(0, 3 * PERIOD_NS) | st.integers(0, NS_PER_MS), max_size=80)
+    )
     def test_never_two_pulses_in_a_period_whenever_it_ticks(
         self, driver: Driver, steps_ns: list[int]
     ) -> None:

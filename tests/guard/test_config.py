@@ -59,7 +59,9 @@ def test_without_limits_the_defaults_hold_and_are_under_the_ceilings(path: Path)
 
 
 def test_the_ceilings_can_be_reached(path: Path) -> None:
-    text = GOOD.replace("32.3", "130").replace("300", "500").replace("rate_hz = 40", "rate_hz = 100")
+    text = (
+        GOOD.replace("32.3", "130").replace("300", "500").replace("rate_hz = 40", "rate_hz = 100")
+    )
     assert read(path, text).limits[:3] == (130_000, 500, 100)
 
 

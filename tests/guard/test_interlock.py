@@ -68,7 +68,12 @@ STATES = {state.state: state for state in (DISARMED, ARMED, TRIPPED)}
 
 
 def do(
-    state: State, cause: Frame | Fault | None, *, now_ns: int = NOW, sequence: int = 5, t_ns: int = SENT
+    state: State,
+    cause: Frame | Fault | None,
+    *,
+    now_ns: int = NOW,
+    sequence: int = 5,
+    t_ns: int = SENT,
 ) -> State:
     if isinstance(cause, Frame):
         return step(state, now_ns, Received(sequence, t_ns, cause), LIMITS, LIMITS_HASH)
@@ -101,7 +106,10 @@ UNEXPECTED, MISMATCH = Reason.FRAME_UNEXPECTED, Reason.SESSION_MISMATCH
 # (state, input): (state, trip reason). A pair that is not here stays in its state.
 TABLE: dict[tuple[GuardState, str], tuple[GuardState, Reason]] = {
     (D, "arm"): (A, Reason.NONE),
-    **{(D, f"arm, {what}"): (T, MISMATCH) for what in ("wrong nonce", "other limits", "other settings")},
+    **{
+        (D, f"arm, {what}"): (T, MISMATCH)
+        for what in ("wrong nonce", "other limits", "other settings")
+    },
     (D, "lease"): (T, UNEXPECTED),
     (A, "disarm"): (D, Reason.NONE),
     (T, "reset"): (D, Reason.NONE),
@@ -336,7 +344,9 @@ def test_every_limit_may_be_reached_and_not_passed_on_every_channel() -> None:
 
 
 @given(st.integers(1, 100), st.integers(0, 10**6))
-def test_no_period_is_let_through_that_is_faster_than_the_rate(rate_hz: int, period_us: int) -> None:
+def test_no_period_is_let_through_that_is_faster_than_the_rate(
+    rate_hz: int, period_us: int
+) -> None:
     over = violation(on(0, ONE._replace(period_us=period_us)), LIMITS._replace(rate_hz=rate_hz))
     assert (over is None) == (period_us * rate_hz >= 1_000_000)
     if over is not None:  # the limit it names is the shortest period that is let through
@@ -402,7 +412,10 @@ class Anything(RuleBasedStateMachine):
         if isinstance(cause, Stop | Fault):
             assert after.state is T
 
-    @rule(lease=st.builds(replace, st.just(GIVING), output=outputs), ahead_ns=I64 | st.integers(0, 2 * MAX_LEASE_NS))
+    @rule(
+        lease=st.builds(replace, st.just(GIVING), output=outputs),
+        ahead_ns=I64 | st.integers(0, 2 * MAX_LEASE_NS),
+    )
     def lease(self, lease: Lease, ahead_ns: int) -> None:
         expiry_ns = max(-(2**63), min(self.now_ns + ahead_ns, 2**63 - 1))
         session, on_now = self.state.session, not is_zero(lease.output)
@@ -438,7 +451,11 @@ class Anything(RuleBasedStateMachine):
         self.give(Arm(self.state.nonce, 7, LIMITS_HASH, SETTINGS_HASH))
         assert self.state.state is A
 
-    @rule(frame=some_frames, skip=st.sampled_from([0, 0, 1, -1, 2**31]), ahead_ns=st.sampled_from([0, 0, -5, 5]))
+    @rule(
+        frame=some_frames,
+        skip=st.sampled_from([0, 0, 1, -1, 2**31]),
+        ahead_ns=st.sampled_from([0, 0, -5, 5]),
+    )
     def any_frame(self, frame: Frame, skip: int, ahead_ns: int) -> None:
         self.give(frame, skip=skip, t_ns=self.now_ns + ahead_ns)
 
@@ -478,7 +495,22 @@ class Anything(RuleBasedStateMachine):
         s = self.state
         trip = s.trip or Fault(Reason.NONE)
         report = Report(
-            s.state, s.nonce, LIMITS_HASH, s.session, *trip, s.sequence, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
+            s.state,
+            s.nonce,
+            LIMITS_HASH,
+            s.session,
+            *trip,
+            s.sequence,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
         )
         encode(report, 1, 1)
 

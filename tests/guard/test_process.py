@@ -130,6 +130,10 @@ class Client:
         assert received is not None, "the guard closed the connection or is silent"
         assert isinstance(received.frame, Report)
         self.report = received.frame
+        if self.report.trip_reason == Reason.GUARD_LATE and not self.report.real_time:
+            pytest.skip(
+                "no real-time rights, and the machine held the guard up: it tripped, rightly"
+            )
         return self.report
 
     def until(self, state: GuardState) -> Report:
@@ -178,7 +182,7 @@ def tripped(report: Report) -> Reason:
 
 @pytest.fixture
 def child() -> Iterator[Child]:
-    folder = Path(tempfile.mkdtemp(prefix="ng", dir="/tmp"))  # noqa: S108 - a socket's path is short
+    folder = Path(tempfile.mkdtemp(prefix="ng", dir="/tmp"))  # a socket's path is short
     child = Child(folder)
     yield child
     child.close()
@@ -252,7 +256,9 @@ def test_the_last_pulse_is_before_the_last_lease_s_end(giving: Client) -> None:
     slack_ns = 5 * NS_PER_MS if report.real_time else NS_PER_S
     given_ns = [pulse.given_ns for pulse in giving.child.given()]
     assert max(given_ns) < last_ns + slack_ns
-    zero_ns = [p.given_ns for p in giving.child.pulses if not p.amplitude_ua and p.given_ns > max(given_ns)]
+    zero_ns = [
+        p.given_ns for p in giving.child.pulses if not p.amplitude_ua and p.given_ns > max(given_ns)
+    ]
     assert min(zero_ns) < last_ns + slack_ns
     assert 0 <= report.trip_value < slack_ns
 

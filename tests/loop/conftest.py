@@ -66,7 +66,9 @@ class Bench:
 
 
 def sections(
-    stream: dict[str, Any] | None = None, train: dict[str, Any] | None = None
+    stream: dict[str, Any] | None = None,
+    train: dict[str, Any] | None = None,
+    guard: dict[str, Any] | None = None,
 ) -> dict[str, dict[str, Any]]:
     """nmesd.toml for the bench's patient at the model's defaults: rest 3 uV, attempts 15 dB over it."""
     return {
@@ -88,6 +90,7 @@ def sections(
             "relax_s": 0.3,
             **(train or {}),
         },
+        "guard": guard or {},
     }
 
 

@@ -1,0 +1,176 @@
+"""The operator's door takes whatever comes in, answers it, and stays open."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nmesd.core.values import Mode
+from nmesd.daemon.client import ask, stop_guard
+from nmesd.daemon.control import MAX_LINE, serve
+from nmesd.daemon.process import Daemon
+from nmesd.daemon.settings import read_settings
+from nmesd.errors import LinkError, Reason
+from nmesd.wire import ActKind, ActReply
+
+NMESD_TOML = """
+[stream]
+name = "amplifier"
+rate_hz = 1000
+labels = ["biceps"]
+muscle = "biceps"
+[threshold]
+on_uv = 10
+off_uv = 7
+[control]
+socket = "{socket}"
+"""
+
+
+class Engine:
+    """Stands where the engine host does: no process, answers at once, remembers what it was asked."""
+
+    pid = 4711
+
+    def __init__(self) -> None:
+        self.acts: list[tuple[ActKind, int]] = []
+        self.reply = ActReply(1, Reason.NONE, 0, 0)
+        self.gone = False
+
+    async def act(self, kind: ActKind, operator: int) -> ActReply:
+        if self.gone:
+            raise LinkError("the engine does not answer within 2 s")
+        self.acts.append((kind, operator))
+        return self.reply
+
+
+@pytest.fixture
+async def door(tmp_path: Path) -> AsyncIterator[tuple[Path, Engine]]:
+    """(socket, engine) of a daemon whose engine is not there."""
+    path = tmp_path / "control.sock"
+    toml = tmp_path / "nmesd.toml"
+    toml.write_text(NMESD_TOML.format(socket=path))
+    daemon = Daemon(read_settings(toml), toml.read_bytes(), None)
+    engine = Engine()
+    daemon._host = engine  # type: ignore[assignment]
+    async with asyncio.TaskGroup() as tasks:
+        serving = tasks.create_task(serve(str(path), daemon._answer), name="control")
+        while not path.exists():
+            await asyncio.sleep(0)
+        yield path, engine
+        serving.cancel()
+    assert not path.exists()
+
+
+async def say(path: Path, *lines: bytes) -> list[dict[str, Any]]:
+    """The answers to lines sent one after the other on one connection."""
+    reader, writer = await asyncio.open_unix_connection(path)
+    answers = []
+    for line in lines:
+        writer.write(line + b"\n")
+        answers.append(json.loads(await reader.readline()))
+    writer.close()
+    await writer.wait_closed()
+    return answers
+
+
+async def request(path: Path, **values: Any) -> dict[str, Any]:
+    return (await say(path, json.dumps(values).encode()))[0]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"", b"{", b"\xff\xfe\x00", b"nonsense", b'{"command": "arm"', b"[" * 5000],
+    ids=["empty", "brace", "bytes", "word", "cut", "deep"],
+)
+async def test_a_broken_line_is_answered_and_the_next_is_heard(
+    line: bytes, door: tuple[Path, Engine]
+) -> None:
+    broken, sound = await say(door[0], line, b'{"command": "status"}')
+    assert broken == {"ok": False, "text": "not a line of JSON"}
+    assert sound["ok"] is True
+
+
+@pytest.mark.parametrize("line", [b"3", b"[]", b"null", b"{}", b'{"command": 3}'])
+async def test_json_that_is_no_command_is_answered(
+    line: bytes, door: tuple[Path, Engine]
+) -> None:
+    (answer,) = await say(door[0], line)
+    assert answer == {"ok": False, "text": 'send an object with a "command"'}
+
+
+async def test_an_endless_line_ends_only_its_own_connection(door: tuple[Path, Engine]) -> None:
+    reader, writer = await asyncio.open_unix_connection(door[0])
+    writer.write(b"x" * (4 * MAX_LINE))
+    assert await reader.read() == b""
+    writer.close()
+    assert (await request(door[0], command="status"))["ok"] is True
+
+
+async def test_an_unknown_command_is_refused_and_the_known_are_named(
+    door: tuple[Path, Engine],
+) -> None:
+    answer = await request(door[0], command="stimulate")
+    assert answer["ok"] is False
+    for word in ("'stimulate'", "status", "arm", "disarm", "stop", "reset"):
+        assert word in answer["text"]
+    assert door[1].acts == []
+
+
+@pytest.mark.parametrize("command", ["arm", "reset"])
+@pytest.mark.parametrize("operator", [{}, {"operator": ""}])
+async def test_arming_and_reset_need_a_name(
+    command: str, operator: dict[str, str], door: tuple[Path, Engine]
+) -> None:
+    answer = await request(door[0], command=command, **operator)
+    assert answer["ok"] is False
+    assert f"{command} needs the operator's name" in answer["text"]
+    assert door[1].acts == []
+
+
+@pytest.mark.parametrize("command", ["stop", "disarm"])
+async def test_stop_and_disarm_need_none(command: str, door: tuple[Path, Engine]) -> None:
+    assert (await request(door[0], command=command))["ok"] is True
+    assert [kind for kind, _ in door[1].acts] == [ActKind[command.upper()]]
+
+
+async def test_the_operator_is_passed_on_as_a_number_of_their_own(
+    door: tuple[Path, Engine],
+) -> None:
+    for operator in ("Ada", "Bob", "Ada"):
+        assert (await request(door[0], command="arm", operator=operator))["ok"] is True
+    ada, bob, again = (number for _, number in door[1].acts)
+    assert ada == again != bob
+    assert 0 < ada < 2**63
+
+
+async def test_a_refusal_names_the_reason_and_what_to_do(door: tuple[Path, Engine]) -> None:
+    door[1].reply = ActReply(1, Reason.EMG_BACKLOG, 70_000_000, 50_000_000)
+    answer = await request(door[0], command="arm", operator="Ada")
+    assert (answer["ok"], answer["reason"]) == (False, "EMG_BACKLOG")
+    assert "70.0 ms, limit 50.0 ms" in answer["text"]
+
+
+async def test_an_engine_that_is_gone_is_said_so(door: tuple[Path, Engine]) -> None:
+    door[1].gone = True
+    answer = await request(door[0], command="stop")
+    assert answer == {"ok": False, "text": "the engine does not answer within 2 s"}
+
+
+async def test_before_the_engine_speaks_the_state_is_starting(door: tuple[Path, Engine]) -> None:
+    answer = await request(door[0], command="status")
+    assert answer["state"] == "STARTING"
+    assert answer["state"] not in Mode.__members__
+
+
+def test_a_daemon_that_is_not_there_is_an_error_for_a_person(tmp_path: Path) -> None:
+    with pytest.raises(LinkError, match="is it running"):
+        ask(str(tmp_path / "control.sock"), "status", timeout_s=1)
+
+
+def test_a_guard_that_is_not_there_is_an_error_that_says_what_is_left(tmp_path: Path) -> None:
+    with pytest.raises(LinkError, match="pull the electrode plug"):
+        stop_guard(str(tmp_path / "guard.sock"))
