@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -16,7 +17,8 @@ from nmesd.wire import CHANNELS
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Strict: `amplitude_ma = true` is a slip of the pen, and not one milliampere.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class StreamSection(_Section):
@@ -27,7 +29,7 @@ class StreamSection(_Section):
     source_id: str = ""
     host: str = ""
     rate_hz: Annotated[float, Field(ge=200, le=20_000)]
-    labels: Annotated[tuple[str, ...], Field(min_length=1)]
+    labels: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]  # TOML has lists
     muscle: str
     speed: Annotated[int, Field(ge=1, le=50)] = 1
 
@@ -42,7 +44,7 @@ class LslSection(_Section):
     """How far LSL looks."""
 
     scope: Literal["machine", "link", "site"] = "machine"
-    known_peers: tuple[str, ...] = ()
+    known_peers: Annotated[tuple[str, ...], Field(strict=False)] = ()
     session_id: str = "default"
     listen_address: str = (
         ""  # the interface to search on; empty: all, or 127.0.0.1 for scope "machine"
@@ -179,7 +181,7 @@ def engine_settings(settings: DaemonSettings) -> EngineSettings:
         channel=train.channel - 1,
         amplitude_ua=round(train.amplitude_ma * UA_PER_MA),
         pulse_width_us=train.pulse_width_us,
-        period_us=round(US_PER_S / train.rate_hz),
+        period_us=math.ceil(US_PER_S / train.rate_hz),  # never faster than asked
         ramp_up_ns=round(train.ramp_up_s * NS_PER_S),
         plateau_ns=round(train.plateau_s * NS_PER_S),
         ramp_down_ns=round(train.ramp_down_s * NS_PER_S),

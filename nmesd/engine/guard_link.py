@@ -53,6 +53,7 @@ class GuardLink:
             return
         self._retry_ns = now_ns + RETRY_NS
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        sock.setblocking(False)  # a frozen guard must not hold the engine up
         try:
             sock.connect(self._path)
         except OSError:

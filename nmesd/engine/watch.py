@@ -70,11 +70,12 @@ class StreamWatch:
                 Reason.EMG_OVERFLOW, samples, int(OVERFLOW_NS * self._speed / self.period_ns)
             )
         first = self._stamp_ns == 0
-        finding = None if first else self._gap(stamps_ns) or self._spacing(arrival_ns)
+        gap = None if first else self._gap(stamps_ns)
         self._stamp_ns = int(stamps_ns[-1])
-        finding = finding or self._lag(arrival_ns, first=first)
+        late = self._lag(arrival_ns, first=first)
+        spacing = None if first else self._spacing(arrival_ns)
         self._arrival_ns = arrival_ns
-        return finding or self._rate(samples, first=first)
+        return gap or late or spacing or self._rate(samples, first=first)
 
     def _gap(self, stamps_ns: npt.NDArray[np.int64]) -> Finding | None:
         limit_ns = int(max(1.5 * self.period_ns, self.period_ns + GAP_SLACK_NS))
@@ -82,9 +83,9 @@ class StreamWatch:
         if len(stamps_ns) > 1:
             inner = np.diff(stamps_ns)
             steps += [int(inner.max()), int(inner.min())]
-        worst_ns = max(steps, key=lambda step: abs(step - self.period_ns))
-        if worst_ns > limit_ns or worst_ns < -GAP_SLACK_NS:
-            return Finding(Reason.EMG_GAP, worst_ns, limit_ns)
+        for step_ns in (max(steps), min(steps)):
+            if not -GAP_SLACK_NS <= step_ns <= limit_ns:
+                return Finding(Reason.EMG_GAP, step_ns, limit_ns)
         return None
 
     def _spacing(self, arrival_ns: int) -> Finding | None:

@@ -19,6 +19,8 @@ class Door:
 
     def __init__(self, path: str) -> None:
         self._paths = (path, path + ".stop")
+        if _somebody_listens(path):
+            raise LinkError(f"{path}: another guard is running there; stop it first")
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.stopper = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         for sock, name in zip((self.listener, self.stopper), self._paths, strict=True):
@@ -70,3 +72,16 @@ class Door:
             sock.close()
             with contextlib.suppress(FileNotFoundError):
                 Path(name).unlink()
+
+
+def _somebody_listens(path: str) -> bool:
+    """Is a guard there already? The socket of one that was killed is left behind, but nobody listens."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as sock:
+        sock.setblocking(False)
+        try:
+            sock.connect(path)
+        except BlockingIOError:
+            return True  # it has no room, but it is there
+        except OSError:
+            return False
+        return True

@@ -185,6 +185,6 @@ def _silent(state: State, to: GuardState) -> State:
 
 def _reason(number: int) -> Reason:
     try:
-        return Reason(number)
+        return Reason(number) or Reason.FRAME_BAD
     except ValueError:
         return Reason.FRAME_BAD

@@ -18,6 +18,7 @@ from nmesd.wire import GuardState, Received, Report
 
 TICK_NS = 5 * NS_PER_MS  # how often it looks at its own clock at least
 LATE_NS = 10 * NS_PER_MS  # half a default lease: later than this it no longer trusts its own watch
+MOST_FRAMES = 64  # read in one turn, so that no flood keeps it from its clock and the stop
 REPORT_NS = 20 * NS_PER_MS
 
 Log = Callable[..., None]
@@ -95,7 +96,9 @@ class Guard:
         if client is None:
             return
         try:
-            while (received := client.receive()) is not None:
+            for _ in range(MOST_FRAMES):
+                if (received := client.receive()) is None:
+                    break
                 self._step(received)
         except LinkError as error:
             self._step(Fault(Reason.FRAME_BAD))

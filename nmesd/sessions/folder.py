@@ -5,7 +5,7 @@
     events.jsonl   every act, command and change of mode, in order, one JSON object a line
     emg.bin        raw EMG as received: frames of `_HEAD`, time stamps (i64 ns), samples (f32 microvolts)
 
-Files only ever grow. A frame cut off at the end (power cut) is ignored by the reader.
+Files only ever grow. A frame or line cut off at the end (power cut) is ignored by the reader.
 """
 
 from __future__ import annotations
@@ -96,17 +96,18 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.session: dict[str, Any] = json.loads(self._read("session.json"))
-        self.settings: dict[str, Any] = json.loads(self._read("settings.json"))
+        self.session: dict[str, Any] = self._json("session.json")
+        self.settings: dict[str, Any] = self._json("settings.json")
 
     def entries(self) -> Iterator[tuple[int, Entry]]:
         """(hop, entry) of the journal, in order."""
-        for number, line in enumerate(self._read("events.jsonl").decode().splitlines(), 1):
+        lines = self._read("events.jsonl").split(b"\n")
+        for number, line in enumerate(lines[:-1], 1):  # what has no line end was cut off
             try:
                 data = json.loads(line)
                 if "entry" in data:
                     yield data["hop"], from_json(data)
-            except (json.JSONDecodeError, KeyError, RecordError) as error:
+            except (ValueError, TypeError, KeyError, RecordError) as error:
                 raise RecordError(f"{self.path / 'events.jsonl'}, line {number}: {error}") from None
 
     def emg(self) -> Iterator[RawChunk]:
@@ -132,6 +133,15 @@ class Folder:
                 np.frombuffer(data[stamps_end:end], np.float32).reshape(samples, channels),
             )
             position = end
+
+    def _json(self, name: str) -> dict[str, Any]:
+        try:
+            values = json.loads(self._read(name))
+        except ValueError as error:
+            raise RecordError(f"{self.path / name}: damaged: {error}") from None
+        if not isinstance(values, dict):
+            raise RecordError(f"{self.path / name}: damaged: not an object")
+        return values
 
     def _read(self, name: str) -> bytes:
         try:

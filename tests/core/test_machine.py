@@ -267,6 +267,18 @@ def test_a_full_cycle() -> None:
     assert state.trains == 1
 
 
+def test_the_amplitude_changes_only_with_a_pulse() -> None:
+    """Also where ramp and plateau are no whole number of periods: one raster for the whole train."""
+    odd = S._replace(ramp_up_ns=107 * NS_PER_MS, plateau_ns=33 * NS_PER_MS)
+    state = SITUATIONS["armed"]
+    changes = []
+    for t_ms in range(1, 300):
+        hop = Hop(NOW + t_ms * NS_PER_MS, ON_NV, active=True, attempt=True, flags=0)
+        state, commands = step(state, hop, odd)
+        changes += [t_ms - 1 for command in commands if isinstance(command, SetOutput)]
+    assert changes == [0, 20, 40, 60, 80, 140, 160, 180, 200, 220, 240]
+
+
 # ---- the train's time course ------------------------------------------------------------------
 
 

@@ -17,7 +17,6 @@ from nmesd.units import NS_PER_MS, NS_PER_US
 from nmesd.wire import CHANNELS, ZERO, ChannelOutput, Output
 
 START = 10**12
-RASTER_NS = 500 * NS_PER_US  # drivers/pulses.py: how late a pulse may be and keep the raster
 PERIOD_NS = 20 * NS_PER_MS
 ONE = ChannelOutput(10_000, 250, PERIOD_NS // NS_PER_US)
 GIVING: Output = (ONE, *ZERO[1:])
@@ -87,15 +86,16 @@ class TestConformance:
             given, charge_pc = given + got.pulses, charge_pc + got.charge_pc
         assert (given, charge_pc) == (10, sum(5000 + n for n in range(10)) * 250)
 
-    def test_the_rate_is_kept_though_ticks_are_late(self, driver: Driver) -> None:
+    def test_the_rate_is_missed_by_no_more_than_the_ticks_are_late(self, driver: Driver) -> None:
         driver.apply(GIVING, START)
-        now_ns, given = START, 0
+        now_ns, given, late_ns = START, 0, 0
         for n in range(1000):
             got = driver.tick(now_ns)
             given += got.pulses
-            now_ns = got.next_ns + (n * 137_137) % RASTER_NS
+            late_ns += (n * 137_137) % NS_PER_MS
+            now_ns = got.next_ns + (n * 137_137) % NS_PER_MS
         assert given == 1000
-        assert abs(now_ns - START - 1000 * PERIOD_NS) < RASTER_NS  # no drift
+        assert now_ns - START == 1000 * PERIOD_NS + late_ns
 
     def test_channels_keep_their_rates_apart(self, driver: Driver) -> None:
         slow = ONE._replace(period_us=2 * ONE.period_us)
@@ -124,11 +124,7 @@ class TestConformance:
         fresh.close()
         assert given_ns[0] == START
         for one_ns, next_ns in pairwise(given_ns):
-            assert next_ns - one_ns > PERIOD_NS - RASTER_NS
-        for first, one_ns in enumerate(given_ns):  # nor over any longer time
-            for last in range(first, len(given_ns)):
-                pulses = last - first
-                assert given_ns[last] - one_ns > pulses * PERIOD_NS - RASTER_NS
+            assert next_ns - one_ns >= PERIOD_NS
 
     def test_after_close_there_is_nothing(self, driver: Driver) -> None:
         driver.apply(GIVING, START)
@@ -178,12 +174,11 @@ class TestSimulated:
         driver.close()
 
 
-def test_a_late_pulse_moves_the_raster_of_those_after_it() -> None:
+def test_a_late_pulse_moves_those_after_it() -> None:
     clock = PulseClock()
     clock.set(GIVING)
     assert len(clock.due(START)) == 1
-    late_ns = START + PERIOD_NS + RASTER_NS
+    late_ns = START + PERIOD_NS + 1
     assert len(clock.due(late_ns)) == 1
     assert clock.next_ns() == late_ns + PERIOD_NS
-    assert len(clock.due(late_ns + PERIOD_NS + RASTER_NS - 1)) == 1
-    assert clock.next_ns() == late_ns + 2 * PERIOD_NS
+    assert clock.due(late_ns + PERIOD_NS - 1) == []

@@ -129,6 +129,14 @@ def test_stamps_that_jitter_by_less_than_the_slack_are_sound(
         assert source.chunk(samples, stamps_ns=int(rng.integers(0, jitter_ns + 1))) is None
 
 
+@pytest.mark.parametrize("drift", [-DRIFT / 2, DRIFT / 2])
+def test_clocks_that_drift_apart_for_minutes_are_sound(drift: float) -> None:
+    source = Source(250, lease_ns=60 * NS_PER_MS, drift=drift)
+    assert source.run(1200, 5) is None
+    shift_ns = source.since_start_s() * NS_PER_S * abs(drift)
+    assert shift_ns > 2 * BACKLOG_NS
+
+
 # ---- each fault -------------------------------------------------------------------------------
 
 
@@ -166,6 +174,20 @@ def test_a_gap_within_a_chunk_is_found() -> None:
     stamps += int(source.sample * source.stamp_step_ns)
     stamps[CHUNK // 2 :] += 11 * NS_PER_MS
     found(source.watch.chunk(stamps, source.arrival_ns + 10 * NS_PER_MS), Reason.EMG_GAP)
+
+
+@pytest.mark.parametrize(
+    ("step_ns", "is_gap"),
+    [(11_000_000, False), (11_000_001, True), (-10_000_000, False), (-10_000_001, True)],
+)
+@pytest.mark.parametrize("within", [False, True])
+def test_how_far_stamps_may_jump(step_ns: int, *, is_gap: bool, within: bool) -> None:
+    source = Source(1000, offset_ns=10**12)
+    source.chunk(1)
+    stamps_ns = [10**12 + NS_PER_MS] if within else []
+    stamps_ns.append((stamps_ns or [10**12])[-1] + step_ns)
+    finding = source.watch.chunk(np.array(stamps_ns), source.arrival_ns + NS_PER_MS)
+    assert finding == ((Reason.EMG_GAP, step_ns, 11_000_000) if is_gap else None)
 
 
 @pytest.mark.parametrize("back_ms", [11, 1000])

@@ -244,6 +244,11 @@ def test_a_lease_of_zero_must_be_renewed_too() -> None:
     assert do(after, None, now_ns=SILENT.expiry_ns).trip == Fault(Reason.LEASE_EXPIRED, 0, 0)
 
 
+def test_the_longest_lease_is_taken() -> None:
+    after = do(ARMED, replace(GIVING, expiry_ns=NOW + MAX_LEASE_NS))
+    assert (after.output, after.expiry_ns) == (on(0), NOW + MAX_LEASE_NS)
+
+
 def test_a_shorter_lease_is_shorter() -> None:
     after = do(ARMED, replace(GIVING, expiry_ns=NOW + 1))
     assert after.expiry_ns == NOW + 1

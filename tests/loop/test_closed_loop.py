@@ -120,7 +120,9 @@ def test_only_attempts_give_trains(
     outcome = run(spec, train, seconds)
     assert len(outcome.attempts) >= 14
     assert outcome.false() == []
-    assert len(outcome.trains) == outcome.answered() >= len(outcome.attempts) - 1  # the last may be cut off
+    assert (
+        len(outcome.trains) == outcome.answered() >= len(outcome.attempts) - 1
+    )  # the last may be cut off
     assert outcome.pulses > 10 * len(outcome.trains)
 
 
@@ -153,9 +155,11 @@ def test_a_train_would_be_an_attempt_if_it_were_listened_to() -> None:
     )
     coefficients = ChainCoefficients.from_dict(settings.chain)
     chain, cutter = Chain(coefficients, 1), HopCutter(coefficients.hop_samples, 1)
-    envelope_uv = []
+    envelope_uv: list[float] = []
     for _ in range(100):
         patient.hear(patient.position, 5_000, 250)
-        for hop in cutter.cut(patient.generate(28)[:, :1]):
-            envelope_uv.append(chain.run(hop, (7000,), (5500,)).envelope_nv[0] / 1000)
+        envelope_uv += [
+            chain.run(hop, (7000,), (5500,)).envelope_nv[0] / 1000
+            for hop in cutter.cut(patient.generate(28)[:, :1])
+        ]
     assert min(envelope_uv[1000:]) > 10 * 7

@@ -27,11 +27,17 @@ TRAIN = {
     "hold_off_s": 0.5,
     "relax_s": 0.3,
 }
-EARLY_S = 0.15  # the labels' own error, and an envelope that sees the foot of a slow rise before them
+EARLY_S = (
+    0.15  # the labels' own error, and an envelope that sees the foot of a slow rise before them
+)
 
 
 class File(NamedTuple):
-    """What is asked of one file. `speed`: an arming takes some tenths of a second of wall time, and must be done in the rest."""
+    """What is asked of one file.
+
+    An arming takes some tenths of a second of wall time, `speed` times as much of the recording's,
+    and must be over before the first attempt.
+    """
 
     name: str
     rest_s: float
@@ -81,7 +87,7 @@ def test_attempts_are_answered_and_rest_is_not(
     started_ns = round(bench.event(player, "started")["lsl_start"] * 1e9)
 
     def recording_s(monotonic_ns: int) -> float:
-        return (monotonic_ns - started_ns) / 1e9 * file.speed
+        return float((monotonic_ns - started_ns) / 1e9 * file.speed)
 
     rig.arm("test")
     armed_s = recording_s(time.monotonic_ns())

@@ -1,4 +1,4 @@
-"""Every way a train ends early: the last pulse comes within the lease and five milliseconds, and the reason is kept.
+"""Every way a train ends early: the last pulse comes within lease + 5 ms, and the reason is kept.
 
 Two times each; the campaign of many repetitions is in bench/.
 """

@@ -1,4 +1,4 @@
-"""What can go wrong with the EMG stream, to a real engine over real LSL: a named trip while armed, an inhibit before.
+"""What can go wrong with the EMG stream, over real LSL: a named trip while armed, an inhibit before.
 
 After each, the source is put right again, and nothing arms by itself.
 """
@@ -43,16 +43,16 @@ def silent_streams() -> Iterator[Callable[..., None]]:
     outlets: list[subprocess.Popen[str]] = []
 
     def make(rig: Any, *options: tuple[str, str, str, str, str]) -> None:
-        for option in options:
-            outlets.append(
-                subprocess.Popen(
-                    [sys.executable, "-c", OUTLET, *option],
-                    env=rig.env,
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    text=True,
-                )
+        outlets.extend(
+            subprocess.Popen(
+                [sys.executable, "-c", OUTLET, *option],
+                env=rig.env,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
             )
+            for option in options
+        )
         for outlet in outlets:
             if outlet.stdout is not None and not outlet.stdout.closed:
                 assert outlet.stdout.readline() == "ready\n"
@@ -67,7 +67,9 @@ def silent_streams() -> Iterator[Callable[..., None]]:
 @pytest.fixture
 def source(bench: Any) -> Iterator[Any]:
     """A patient that is armed on, and does not try before it is disturbed."""
-    child = bench.patient(seed=2, first_attempt_s=2.5, interval_s=3.0, interval_jitter_s=0.2, hears=False)
+    child = bench.patient(
+        seed=2, first_attempt_s=2.5, interval_s=3.0, interval_jitter_s=0.2, hears=False
+    )
     bench.rig.arm("test")
     bench.rig.wait_for("ARMED")
     yield child
@@ -140,7 +142,9 @@ def test_a_fault_trips_with_its_name_and_nothing_arms_by_itself(
         if name == "frozen":
             source.signal(signal.SIGCONT)
         else:
-            source = bench.patient(first_attempt_s=0.5, interval_s=3.0, interval_jitter_s=0.2, hears=False)
+            source = bench.patient(
+                first_attempt_s=0.5, interval_s=3.0, interval_jitter_s=0.2, hears=False
+            )
         rig.wait_for("DISARMED")  # the source is back, and could be armed on
         stays(bench, "DISARMED", tripped_ns)
         source.end()

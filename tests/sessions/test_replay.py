@@ -1,0 +1,148 @@
+"""A replay comes to the same decisions, number by number, and shows the first that differs."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dsp.chain import Chain
+from dsp.coefficients import ChainCoefficients
+from dsp.hops import HopCutter
+from nmesd.core.decider import Decider
+from nmesd.core.values import Arm, Disarm, Mode, ModeChanged, SetOutput, Trip
+from nmesd.daemon.settings import (
+    DaemonSettings,
+    StreamSection,
+    ThresholdSection,
+    TrainSection,
+    engine_settings,
+)
+from nmesd.errors import Reason
+from nmesd.sessions.folder import Folder, Writer
+from nmesd.sessions.replay import first_difference, replay
+from nmesd.wire import Raw
+
+RATE_HZ = 1000
+SETTINGS = engine_settings(
+    DaemonSettings(
+        stream=StreamSection(
+            name="x", rate_hz=RATE_HZ, labels=("other", "muscle"), muscle="muscle"
+        ),
+        threshold=ThresholdSection(on_uv=10, off_uv=7),
+        train=TrainSection(
+            amplitude_ma=10,
+            ramp_up_s=0.1,
+            plateau_s=0.2,
+            ramp_down_s=0.1,
+            hold_off_s=0.25,
+            relax_s=0.1,
+        ),
+    )
+)
+
+
+def emg(seconds: float = 8) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    """Rest of 2 uV with tries of 40 uV in seconds 3 and 5; the other channel is loud all the time."""
+    rng = np.random.default_rng(1)
+    out = rng.normal(0, 2, (int(seconds * RATE_HZ), 2))
+    out[:, 0] *= 100
+    for start in (3000, 5000):
+        out[start : start + 700, 1] *= 20
+    return out.astype(np.float32)
+
+
+def session(folder: Path, chunks: Sequence[int], *, new_epoch_at: int | None = None) -> Folder:
+    """A session recorded as the engine does, the stream cut into chunks of these lengths by turns."""
+    coefficients = ChainCoefficients.from_dict(SETTINGS.chain)
+    cutter = HopCutter(coefficients.hop_samples, 1)
+    samples, position, turn, epoch = emg(), 0, 0, 1
+    with Writer(folder, {}, SETTINGS.to_json()) as writer:
+        decider = Decider(Chain(coefficients, 1), SETTINGS.core, writer.entry)
+        decider.restart_chain()
+        while position < len(samples):
+            if new_epoch_at is not None and position >= new_epoch_at and epoch == 1:
+                epoch = 2
+                cutter.clear()
+                decider.restart_chain()
+            part = samples[position : position + chunks[turn % len(chunks)]]
+            stamps_ns = np.arange(position, position + len(part), dtype=np.int64) * 1_000_000
+            for hop in cutter.cut(part[:, 1:2]):
+                decider.hop(hop)
+                if decider.hops == 1000:
+                    decider.act(Arm(decider.t_ns, 7, 0))
+            payload = stamps_ns.tobytes() + part.tobytes()
+            writer.raw(Raw(epoch, position, len(part), 2, 0, payload))
+            position, turn = position + len(part), turn + 1
+        decider.act(Trip(decider.t_ns, Reason.EMG_STALE, 1, 2))  # after the last sample
+        decider.act(Disarm(decider.t_ns, 7))
+    return Folder(folder)
+
+
+@pytest.mark.parametrize("chunks", [(4,), (1, 7, 250), (1000,)])
+def test_it_comes_to_the_same_however_the_stream_was_cut(
+    chunks: Sequence[int], tmp_path: Path
+) -> None:
+    folder = session(tmp_path / "s", chunks)
+    entries = list(folder.entries())
+    modes = [entry.after for _, entry in entries if isinstance(entry, ModeChanged)]
+    assert modes.count(Mode.STIMULATING) == 2  # there is something to compare
+    result = replay(folder)
+    assert result.diverged is None
+    assert result.hops == 8 * RATE_HZ
+    assert result.entries == len(entries) > 20
+
+
+def test_a_stream_that_started_afresh_is_replayed_so(tmp_path: Path) -> None:
+    folder = session(tmp_path / "s", (4,), new_epoch_at=3200)
+    assert replay(folder).diverged is None
+    data = bytearray((folder.path / "emg.bin").read_bytes())
+    length = 24 + 4 * 16
+    for start in range(0, len(data), length):  # as if it had not
+        data[start : start + 4] = (1).to_bytes(4, "little")
+    (folder.path / "emg.bin").write_bytes(data)
+    assert replay(Folder(folder.path)).diverged is not None
+
+
+def test_a_changed_sample_is_found(tmp_path: Path) -> None:
+    folder = session(tmp_path / "s", (4,))
+    data = bytearray((folder.path / "emg.bin").read_bytes())
+    length = 24 + 4 * 16
+    at = 3050 // 4 * length + 24 + 4 * 8 + 4  # the muscle's channel, in the middle of a try
+    data[at : at + 4] = np.float32(400).tobytes()
+    (folder.path / "emg.bin").write_bytes(data)
+    diverged = replay(Folder(folder.path)).diverged
+    assert diverged is not None
+    _, recorded, again = diverged
+    assert recorded != again
+    assert recorded is not None
+    assert isinstance(recorded[1], SetOutput)
+
+
+def test_other_settings_part_at_the_first_attempt(tmp_path: Path) -> None:
+    folder = session(tmp_path / "s", (4,))
+    path = folder.path / "settings.json"
+    settings = json.loads(path.read_text())
+    settings["core"]["on_nv"] = 200_000  # over every try
+    path.write_text(json.dumps(settings))
+    diverged = replay(Folder(folder.path)).diverged
+    assert diverged is not None
+    index, recorded, again = diverged
+    entries = list(folder.entries())
+    first = next(i for i, (_, entry) in enumerate(entries) if isinstance(entry, SetOutput))
+    assert (index, recorded) == (first, entries[first])
+    assert again is not None
+    assert isinstance(again[1], Trip)  # nothing more happens before it
+
+
+def test_a_difference_is_also_one_that_is_missing_or_of_another_kind() -> None:
+    one, two = (3, Disarm(1, 2)), (4, Disarm(5, 2))
+    assert first_difference([one, two], [one, two]) is None
+    assert first_difference([one, two], [one]) == (1, two, None)
+    assert first_difference([one], [one, two]) == (1, None, two)
+    assert first_difference([one], [two]) == (0, one, two)
+    # equal as tuples, and yet not the same
+    like = (3, ModeChanged(1, Mode(2), Mode(2), *([0] * 4)))  # type: ignore[arg-type]
+    same = (3, type("Other", (ModeChanged,), {})(*like[1]))
+    assert first_difference([like], [same]) == (0, like, same)
