@@ -11,13 +11,15 @@ LOCKED := install --require-hashes --only-binary=:all: --requirement
 RUN := $(VENV)/.stamp-run
 DEV := $(VENV)/.stamp-dev
 
-.PHONY: help setup demo test check lock clean
+.PHONY: help setup demo test check faults bench lock clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo    the whole loop with a simulated patient and stimulator"
 	@echo "make test    every check, then every test"
 	@echo "make check   style, types and import contracts only"
+	@echo "make faults  kill and freeze engine and source, 50 times each (20 minutes)"
+	@echo "make bench   cost of a decision step beside plain scipy"
 	@echo "make setup   the environment in $(VENV) (the others do this by themselves)"
 	@echo "make lock    resolve the dependencies anew (UPGRADE=--upgrade for new versions)"
 	@echo "make clean   remove $(VENV) and caches"
@@ -51,6 +53,12 @@ check: $(DEV)
 
 test: check
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+faults: $(DEV)
+	$(BIN)/python bench/faults.py
+
+bench: $(DEV)
+	$(BIN)/python bench/hop_cost.py
 
 # From PyPI alone, whatever index or folder this machine's settings add.
 COMPILE = env -u UV_INDEX -u UV_EXTRA_INDEX_URL -u UV_FIND_LINKS -u UV_CONSTRAINT -u UV_OVERRIDE \

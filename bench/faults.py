@@ -95,6 +95,7 @@ class Bench:
 
     def restart_source(self) -> None:
         """Another patient in the place of one that is gone."""
+        self.source.end()
         self.source = self._new_source()
 
     def signal_engine(self, number: int) -> None:
@@ -144,8 +145,7 @@ class Bench:
     def guard_trip(self, from_ns: int, to_ns: int) -> str:
         """The reason the guard latched in that time, from its own log."""
         log = (self.rig.folder / "nmesd.guard.log").read_text().splitlines()
-        for line in log:
-            said = json.loads(line)
+        for said in (json.loads(line) for line in log if line.startswith("{")):
             if said.get("after") == "TRIPPED" and from_ns <= said["mono_ns"] <= to_ns:
                 return str(said["reason"])
         return "none"

@@ -122,7 +122,7 @@ def test_the_engine_gets_integers_in_their_units(tmp_path: Path) -> None:
     assert (core.on_nv, core.off_nv) == (10_000, 7_000)
     assert core.channel == 1  # counted from 0
     assert core.amplitude_ua == 12_300
-    assert core.period_us == 28_571
+    assert core.period_us == 28_572  # rounded up: never faster than asked for
     assert core.hold_off_ns == 250_000_000
     assert core.rate_mhz == 1_000_000
     assert engine.lease_ns == 20_000_000

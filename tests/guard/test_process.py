@@ -408,3 +408,17 @@ def test_a_socket_that_cannot_be_made_ends_with_words(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 2
     assert "/nowhere/g: cannot be made" in done.stderr
+
+
+def test_a_second_guard_at_the_same_socket_is_refused(tmp_path: Path) -> None:
+    taken = tmp_path / "g"
+    config = tmp_path / "guard.toml"
+    config.write_text(GUARD_TOML.format(folder=tmp_path))
+    command = [sys.executable, "-m", "nmesd.guard", str(config)]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as first:
+        first.bind(str(taken))
+        first.listen(1)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+        assert done.returncode == 2
+        assert "another guard is running" in done.stderr
+        assert taken.exists()

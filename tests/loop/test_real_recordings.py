@@ -47,7 +47,7 @@ class File(NamedTuple):
 
 
 FILES = [
-    File("sci_hand_4000hz", rest_s=20, speed=4, attempts=5, at_least=4),
+    File("sci_hand_4000hz", rest_s=20, speed=8, attempts=5, at_least=4),
     File("tibialis_anterior_250hz", rest_s=7, speed=15, attempts=56, at_least=50),
     File("biceps_bursts_1000hz", rest_s=1.2, speed=2, attempts=9, at_least=8),
 ]

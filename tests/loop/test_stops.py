@@ -1,6 +1,6 @@
 """Every way a train ends early: the last pulse comes within lease + 5 ms, and the reason is kept.
 
-Two times each; the campaign of many repetitions is in bench/.
+A few times; the campaign of many repetitions is in bench/.
 """
 
 import json
@@ -76,11 +76,8 @@ def ended_in_time(bench: Any, fault_ns: int, within_ns: int = WITHIN_NS) -> None
     assert bench.rig.zeroed_ns(fault_ns) is not None  # and zero was commanded, not only waited for
 
 
-REPETITIONS = pytest.mark.parametrize("repetition", [1, 2])
-
-
 @pytest.mark.slow
-@REPETITIONS
+@pytest.mark.parametrize("repetition", [1, 2])
 @pytest.mark.parametrize(
     ("number", "reasons"),
     [
@@ -104,8 +101,7 @@ def test_engine(repetition: int, number: int, reasons: set[str], in_train: Any) 
 
 
 @pytest.mark.slow
-@REPETITIONS
-def test_stop_straight_at_the_guard(repetition: int, in_train: Any) -> None:
+def test_stop_straight_at_the_guard(in_train: Any) -> None:
     asked_ns = time.monotonic_ns()
     in_train.rig.stop()
     ended_in_time(in_train, asked_ns)
@@ -114,8 +110,7 @@ def test_stop_straight_at_the_guard(repetition: int, in_train: Any) -> None:
 
 
 @pytest.mark.slow
-@REPETITIONS
-def test_stop_through_the_daemon(repetition: int, in_train: Any) -> None:
+def test_stop_through_the_daemon(in_train: Any) -> None:
     asked_ns = time.monotonic_ns()
     assert in_train.rig.ask("stop")["ok"]
     ended_in_time(in_train, asked_ns)
@@ -124,8 +119,7 @@ def test_stop_through_the_daemon(repetition: int, in_train: Any) -> None:
 
 
 @pytest.mark.slow
-@REPETITIONS
-def test_disarm_is_an_orderly_end(repetition: int, in_train: Any) -> None:
+def test_disarm_is_an_orderly_end(in_train: Any) -> None:
     asked_ns = time.monotonic_ns()
     assert in_train.rig.ask("disarm")["ok"]
     ended_in_time(in_train, asked_ns)
