@@ -128,8 +128,8 @@ def test_only_attempts_give_trains(
 
 def test_without_rule_7_one_attempt_is_answered_for_ever() -> None:
     spec = PatientSpec(seed=1, first_attempt_s=3.0, interval_s=60.0, defer_after_pulse_s=0.0)
-    with_rule = run(spec, SHORTEST, 30)
-    without = run(spec, SHORTEST, 30, rule_7=False)
+    with_rule = run(spec, ABRUPT, 30)
+    without = run(spec, ABRUPT, 30, rule_7=False)
     assert len(with_rule.attempts) == len(with_rule.trains) == 1
     assert len(without.attempts) == 1
     assert len(without.trains) > 20

@@ -20,7 +20,7 @@ NO_ATTEMPTS = {"first_attempt_s": 1e6, "mains_uv": 0}
 
 @pytest.fixture
 def patient(start: Start) -> Callable[..., Any]:
-    def make(spec: dict[str, Any], *options: str) -> Any:  # noqa: ANN401
+    def make(spec: dict[str, Any], *options: str) -> Any:
         child = start("patient", "--json", json.dumps(spec), *options)
         child.ready = child.event("ready")
         return child
