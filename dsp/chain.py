@@ -2,7 +2,8 @@
 
     raw -> high-pass, low-pass, notches -> envelope -> detector -> integers
 
-What comes out is integers and truth values: nothing after dsp computes with floats.
+What comes out is integers and truth values: nothing after dsp computes with floats. A hop that is
+not a measurement (`dsp.quality`: not finite, at the rail, flat) is refused before the filters.
 """
 
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from dsp.coefficients import ChainCoefficients
 from dsp.detector import REST, advance, is_active, is_attempt
 from dsp.envelope import Envelope, Lowpass, MovingRms
 from dsp.quality import NON_FINITE, SETTLING
+from dsp.stuck import StuckWatch
 
 MAX_ENVELOPE_NV: Final = 2**53
 """Nanovolts; above this float64 no longer counts in ones. It is 9 MV, so no EMG ever meets it."""
@@ -55,9 +57,10 @@ class Chain:
         "_filtered",
         "_lasted",
         "_min_hops",
-        "_refused",
         "_settle_hops",
         "_since_restart",
+        "_stuck",
+        "_zero_nv",
     )
 
     def __init__(self, coefficients: ChainCoefficients, channels: int) -> None:
@@ -74,11 +77,15 @@ class Chain:
         self._settle_hops = coefficients.settle_hops
         self._at_rest = [REST] * channels
         self._closed = (False,) * channels
-        self._refused = HopValues((0,) * channels, self._closed, self._closed, NON_FINITE)
+        self._zero_nv = (0,) * channels
+        self._stuck = StuckWatch(coefficients, channels)
         self.restart()
 
     def restart(self) -> None:
-        """Forget everything: filters, envelope, detector. The next finite hop begins anew."""
+        """Forget filters, envelope and detector: the next good hop begins anew.
+
+        Not how long a channel has been at the rail or flat: that does not begin anew.
+        """
         self._since_restart = 0
         self._lasted = self._at_rest
 
@@ -91,8 +98,9 @@ class Chain:
             off_nv: off threshold of each channel, nanovolts, 0 < off <= on.
 
         Returns:
-            One value per channel. A hop with a sample that is not finite is refused whole: flags
-            are `NON_FINITE`, nothing of it reaches the filters, and the chain restarts after it.
+            One value per channel. A hop with a sample that is not finite, or with a channel that is
+            at the rail or flat, is refused whole: its flags say why, its envelope is 0, nothing of
+            it reaches the filters, and the chain restarts after it.
 
         Raises:
             ValueError: the hop has another shape, or a list of thresholds another length, than the
@@ -102,9 +110,13 @@ class Chain:
         if hop.shape != self._filtered.shape:
             raise ValueError(f"hop has shape {hop.shape}, must be {self._filtered.shape}")
         # One call instead of isfinite and all. NaN fails every comparison, so it is refused too.
-        if not np.vdot(hop, hop) < _MAX_ENERGY_UV2:
-            self.restart()
-            return self._refused
+        energy_uv2 = float(np.vdot(hop, hop))
+        if not energy_uv2 < _MAX_ENERGY_UV2:
+            self._stuck.restart()
+            return self._refuse(NON_FINITE)
+        stuck = self._stuck.run(hop, energy_uv2)
+        if stuck:
+            return self._refuse(stuck)
         if self._since_restart == 0:
             self._filter.prime(hop[0])
             self._envelope.restart()
@@ -123,6 +135,10 @@ class Chain:
             tuple([is_attempt(hops, self._min_hops) for hops in lasted]),
             0,
         )
+
+    def _refuse(self, flags: int) -> HopValues:
+        self.restart()
+        return HopValues(self._zero_nv, self._closed, self._closed, flags)
 
 
 def _nanovolts(envelope_uv: Array) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ reads back as the same float64 (`repr`, Python tutorial, chapter 15).
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass
 from typing import Any, Final, Self
 
 Section = tuple[float, ...]
@@ -21,8 +21,8 @@ class ChainCoefficients:
     """A designed chain. Exactly one of `envelope_sos` and `rms_hops` says how the envelope is made.
 
     Raises:
-        ValueError: a count is out of range, a section is not six finite numbers with a0 = 1, or
-            both or neither of the two envelopes are given.
+        ValueError: a count or the rail is out of range, a section is not six finite numbers with
+            a0 = 1, or both or neither of the two envelopes are given.
     """
 
     rate_mhz: int
@@ -39,12 +39,20 @@ class ChainCoefficients:
     """Hops an onset must last to be an attempt, at least 1."""
     settle_hops: int
     """Hops after a restart during which nothing is detected, at least 1."""
+    # From here on with the value that means "not watched", as it was before there was the field: a
+    # record from then replays as it was.
+    rail_uv: float = 0.0
+    """Full scale of the amplifier, microvolts; 0: unknown, not watched."""
+    flat_hops: int = 0
+    """Hops of the very same value that make a channel flat; 0: not watched."""
 
     def __post_init__(self) -> None:
         for name, least in _LEAST.items():
             value = getattr(self, name)
             if value < least:
                 raise ValueError(f"{name} is {value}, must be at least {least}")
+        if not 0 <= self.rail_uv < math.inf:
+            raise ValueError(f"rail_uv is {self.rail_uv}, must be finite and at least 0")
         if bool(self.envelope_sos) == bool(self.rms_hops):
             raise ValueError(
                 f"envelope_sos has {len(self.envelope_sos)} sections, rms_hops is {self.rms_hops}: "
@@ -64,17 +72,26 @@ class ChainCoefficients:
         """Invert `to_dict`, also after JSON has turned the tuples into lists.
 
         Raises:
-            ValueError: as the class does, and when a field is missing or unknown.
+            ValueError: as the class does, and when a field is missing that has no default, or is
+                unknown.
         """
-        names = set(cls.__dataclass_fields__)
-        if fields.keys() != names:
-            odd = sorted(fields.keys() ^ names)
+        known = cls.__dataclass_fields__
+        names = {name for name, field in known.items() if field.default is MISSING}
+        if not names <= fields.keys() <= known.keys():
+            odd = sorted((names - fields.keys()) | (fields.keys() - known.keys()))
             raise ValueError(f"chain coefficients: {odd} missing or unknown, want {sorted(names)}")
         sections = {name: _sections(fields[name]) for name in ("filter_sos", "envelope_sos")}
         return cls(**{**fields, **sections})
 
 
-_LEAST: Final = {"rate_mhz": 1, "hop_samples": 1, "rms_hops": 0, "min_hops": 1, "settle_hops": 1}
+_LEAST: Final = {
+    "rate_mhz": 1,
+    "hop_samples": 1,
+    "rms_hops": 0,
+    "min_hops": 1,
+    "settle_hops": 1,
+    "flat_hops": 0,
+}
 
 
 def _sections(rows: Iterable[Iterable[float]]) -> tuple[Section, ...]:

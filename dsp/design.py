@@ -18,6 +18,13 @@ from dsp.coefficients import ChainCoefficients, Section
 NYQUIST_SHARE: Final = 0.9
 """No edge lies above this share of half the sampling rate: filters there are all warping."""
 
+FLAT_MS: Final = 100.0
+"""A channel that gives the very same value for so long is not measuring. A converter so coarse that
+its step is as large as the noise (1 s.d.) gives its commonest value 38 times in 100. At 200 Hz, the
+slowest rate taken, such an amplifier would look flat for 50 ms by chance once a minute, and for 100 ms
+once a week; at 1 kHz never. Wi-Fi amplifiers that fill a lost packet with the last
+value do so for tens of milliseconds."""
+
 _LIMITS: Final[dict[str, tuple[float, float, str]]] = {
     # 200 Hz: below it hardly any EMG is left. 20 kHz: beyond every EMG amplifier, and as far as
     # the arithmetic is tested.
@@ -32,6 +39,7 @@ _LIMITS: Final[dict[str, tuple[float, float, str]]] = {
     "rms_window_ms": (10.0, 1000.0, "ms"),
     "min_duration_ms": (0.0, 1000.0, "ms"),
     "settle_ms": (50.0, 5000.0, "ms"),
+    "rail_uv": (0.0, 10_000_000.0, "uV"),  # 10 V: a converter without an amplifier
 }
 
 
@@ -77,6 +85,8 @@ class ChainSpec:
     settle_ms: float = 300.0
     """No detection this long after a restart, rounded up to hops: three time constants of a 50 Hz
     notch of Q 15 (95 ms), ten of the envelope. 200 and 500 ms detect the same attempts."""
+    rail_uv: float = 0.0
+    """Full scale of the amplifier, microvolts to either side; 0: unknown, not watched."""
 
     def __post_init__(self) -> None:
         for name, (least, most, unit) in _LIMITS.items():
@@ -131,6 +141,8 @@ def design(spec: ChainSpec) -> ChainCoefficients:
         rms_hops=0 if lowpass else _hops(spec, spec.rms_window_ms),
         min_hops=_hops(spec, spec.min_duration_ms),
         settle_hops=_hops(spec, spec.settle_ms),
+        rail_uv=spec.rail_uv,
+        flat_hops=_hops(spec, FLAT_MS),
     )
 
 

@@ -12,3 +12,9 @@ NON_FINITE: Final = 1
 
 SETTLING: Final = 2
 """The filters started afresh within the settling time: the envelope cannot be trusted yet."""
+
+RAILED: Final = 4
+"""A channel has been at the amplifier's full scale for a while (`dsp.stuck`): not filtered."""
+
+FLAT: Final = 8
+"""A channel has given the very same value for a while (`dsp.stuck`): not filtered."""

@@ -3,6 +3,7 @@
 from nmesd.wire.codec import MAX_FRAME, VERSION, Received, decode, encode
 from nmesd.wire.frames import (
     CHANNELS,
+    KINDS,
     NOTE_ARGS,
     ZERO,
     Act,
@@ -33,6 +34,7 @@ from nmesd.wire.link import Link
 
 __all__ = [
     "CHANNELS",
+    "KINDS",
     "MAX_FRAME",
     "NOTE_ARGS",
     "VERSION",

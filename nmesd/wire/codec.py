@@ -11,14 +11,11 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Callable
-from dataclasses import fields
-from operator import attrgetter
 from typing import Any, NamedTuple
 
 from nmesd.errors import LinkError
 from nmesd.wire import frames
-from nmesd.wire.frames import ChannelOutput, Frame
+from nmesd.wire.frames import FRAMES, KINDS, ChannelOutput, Frame
 
 MAGIC = 0x4D4E  # "NM"
 VERSION = 1
@@ -30,29 +27,18 @@ OVERHEAD = _HEADER.size + _CRC.size
 
 
 class _Codec(NamedTuple):
-    frame: type[Frame]
+    frame: type[Any]
     body: struct.Struct
-    values: Callable[[Any], tuple[Any, ...]]
     tail: str  # what the last field is: "" an integer, "output", "args" or "payload"
 
 
-def _values(names: list[str]) -> Callable[[Any], tuple[Any, ...]]:
-    if len(names) > 1:  # attrgetter of one name gives the value, not a tuple
-        return attrgetter(*names)
-    return lambda frame: tuple(getattr(frame, name) for name in names)
+def _codec(frame: type[Frame], body: str) -> _Codec:
+    last = "".join(frame._fields[-1:])
+    tail = last if last in ("output", "args", "payload") else ""
+    return _Codec(frame, struct.Struct("<" + body), tail)
 
 
-def _codec(frame: type[Frame]) -> _Codec:
-    names = [field.name for field in fields(frame)]
-    tail = names[-1] if names and names[-1] in ("output", "args", "payload") else ""
-    return _Codec(frame, struct.Struct("<" + frame.BODY), _values(names), tail)
-
-
-_CODECS: dict[int, _Codec] = {
-    frame.KIND: _codec(frame)
-    for frame in vars(frames).values()
-    if isinstance(frame, type) and issubclass(frame, Frame) and frame is not Frame
-}
+_CODECS = {kind: _codec(*layout) for kind, layout in FRAMES.items()}
 
 
 class Received(NamedTuple):
@@ -65,19 +51,19 @@ class Received(NamedTuple):
 
 def encode(frame: Frame, sequence: int, t_ns: int) -> bytes:
     """The bytes of a frame. Raises LinkError if a field does not fit its integer, or all of it MAX_FRAME."""
-    codec = _CODECS[frame.KIND]
-    values = codec.values(frame)
+    kind = KINDS[type(frame)]
+    codec = _CODECS[kind]
+    values: tuple[Any, ...] = tuple(frame)
     try:
-        data = _HEADER.pack(MAGIC, VERSION, frame.KIND, sequence, t_ns)
+        data = _HEADER.pack(MAGIC, VERSION, kind, sequence, t_ns)
         match codec.tail:
             case "":
                 data += codec.body.pack(*values)
             case "payload":
                 data += codec.body.pack(*values[:-1]) + values[-1]
             case "output":
-                data += codec.body.pack(
-                    *values[:-1], *(v for channel in values[-1] for v in channel)
-                )
+                flat = [value for channel in values[-1] for value in channel]
+                data += codec.body.pack(*values[:-1], *flat)
             case _:
                 data += codec.body.pack(*values[:-1], *values[-1])
     except struct.error as error:

@@ -1,16 +1,16 @@
 """What the processes say to each other: frames as frozen values of integers.
 
-`KIND` is the frame's number on the wire, `BODY` its struct format. Only `Settings`, `Raw` and `Found` carry a
-payload. How they become bytes is in `codec.py`.
+The table at the end gives each its number on the wire and its struct format. Only `Settings`, `Raw` and `Found`
+carry a payload. How they become bytes is in `codec.py`. Named tuples, not dataclasses: those would bring `inspect`
+and 2 MB into the guard.
 """
 
 from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass
 from enum import IntEnum, unique
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 CHANNELS = 8  # what a P24 or RehaStim 2 has
 NOTE_ARGS = 8  # integers a journal entry may have
@@ -52,33 +52,19 @@ class ActKind(IntEnum):
     RESET = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """Base of all frames."""
-
-    KIND: ClassVar[int] = 0
-    BODY: ClassVar[str] = ""
-
-
 # ---- engine -> guard ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Hello(Frame):
+class Hello(NamedTuple):
     """First frame of an engine. `settings_hash` names the settings it will decide with."""
 
-    KIND: ClassVar[int] = 1
-    BODY: ClassVar[str] = "QI"
     settings_hash: int
     pid: int
 
 
-@dataclass(frozen=True, slots=True)
-class Arm(Frame):
+class Arm(NamedTuple):
     """An operator's act, passed on. Must echo the guard's current `nonce` and `limits_hash`."""
 
-    KIND: ClassVar[int] = 2
-    BODY: ClassVar[str] = "QQQQ"
     nonce: int
     operator: int
     limits_hash: int
@@ -95,16 +81,13 @@ def session_token(arm: Arm) -> int:
     return zlib.crc32(data) << 32 | zlib.adler32(data)
 
 
-@dataclass(frozen=True, slots=True)
-class Lease(Frame):
+class Lease(NamedTuple):
     """This output, until this instant, and what the engine believes. Only a completed decision step makes one.
 
     The stages of the sample behind it, for the latency record: `sample_ns` (its LSL time stamp), `arrival_ns`
     (pulled from the inlet), `decided_ns` (step done); all CLOCK_MONOTONIC of this machine.
     """
 
-    KIND: ClassVar[int] = 3
-    BODY: ClassVar[str] = "QqqqqBB" + "III" * CHANNELS
     session: int
     expiry_ns: int
     sample_ns: int
@@ -115,48 +98,36 @@ class Lease(Frame):
     output: Output
 
 
-@dataclass(frozen=True, slots=True)
-class Disarm(Frame):
+class Disarm(NamedTuple):
     """Orderly end: zero and disarmed, nothing latched."""
 
-    KIND: ClassVar[int] = 4
-    BODY: ClassVar[str] = "Q"
     operator: int
 
 
-@dataclass(frozen=True, slots=True)
-class Stop(Frame):
+class Stop(NamedTuple):
     """Zero and latch, for a reason the engine or an operator found."""
 
-    KIND: ClassVar[int] = 5
-    BODY: ClassVar[str] = "Hqq"
     reason: int
     value: int
     limit: int
 
 
-@dataclass(frozen=True, slots=True)
-class Reset(Frame):
+class Reset(NamedTuple):
     """An operator's act: clear a latched trip. Leads to DISARMED, never to output."""
 
-    KIND: ClassVar[int] = 6
-    BODY: ClassVar[str] = "Q"
     operator: int
 
 
 # ---- guard -> engine ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Report(Frame):
+class Report(NamedTuple):
     """What the guard is and has done; on every change and on every tick.
 
     `first_*` are the stages of the last change from zero to output: sequence number and sample time of the
     lease behind it, when the guard received it and when the driver's write returned.
     """
 
-    KIND: ClassVar[int] = 10
-    BODY: ClassVar[str] = "BQQQHqqbIBQQIqqqqBB"
     state: int
     nonce: int
     limits_hash: int
@@ -181,58 +152,43 @@ class Report(Frame):
 # ---- daemon -> engine ---------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Settings(Frame):
+class Settings(NamedTuple):
     """Everything the engine decides with, as JSON. Sent once, before anything else."""
 
-    KIND: ClassVar[int] = 20
-    BODY: ClassVar[str] = ""
     payload: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Act(Frame):
+class Act(NamedTuple):
     """An operator's act."""
 
-    KIND: ClassVar[int] = 21
-    BODY: ClassVar[str] = "IBQ"
     request: int
     act: int
     operator: int
 
 
-@dataclass(frozen=True, slots=True)
-class Beat(Frame):
+class Beat(NamedTuple):
     """The daemon lives. Its absence stops the engine; its presence renews nothing."""
-
-    KIND: ClassVar[int] = 22
 
 
 # ---- engine -> daemon ---------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Note(Frame):
+class Note(NamedTuple):
     """One entry of the journal of decisions: a core event or command (see `core/journal.py`), as integers."""
 
-    KIND: ClassVar[int] = 30
-    BODY: ClassVar[str] = "QqHB" + "q" * NOTE_ARGS
     hop: int
     at_ns: int
     code: int
-    count: int
-    args: tuple[int, ...]  # NOTE_ARGS, the first `count` valid
+    valid: int
+    args: tuple[int, ...]  # NOTE_ARGS, the first `valid` mean something
 
 
-@dataclass(frozen=True, slots=True)
-class Raw(Frame):
+class Raw(NamedTuple):
     """EMG as received: `samples` x (i64 time stamp ns), then samples x channels float32 microvolts, as payload.
 
     `epoch` counts fresh starts of the sample stream (new stream, flush, gap): hops never span one.
     """
 
-    KIND: ClassVar[int] = 31
-    BODY: ClassVar[str] = "IQHHq"
     epoch: int
     first_sample: int
     samples: int
@@ -241,12 +197,9 @@ class Raw(Frame):
     payload: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot(Frame):
+class Snapshot(NamedTuple):
     """The engine's state for people, 20 times a second: never used to decide anything."""
 
-    KIND: ClassVar[int] = 32
-    BODY: ClassVar[str] = "BBQQqqqQHqqbQQQqqqIBBBQ"
     mode: int
     guard_state: int
     hop: int
@@ -272,24 +225,18 @@ class Snapshot(Frame):
     limits_hash: int
 
 
-@dataclass(frozen=True, slots=True)
-class ActReply(Frame):
+class ActReply(NamedTuple):
     """What became of an act: reason NONE = done, else why it was refused."""
 
-    KIND: ClassVar[int] = 33
-    BODY: ClassVar[str] = "IHqq"
     request: int
     reason: int
     value: int
     limit: int
 
 
-@dataclass(frozen=True, slots=True)
-class Found(Frame):
+class Found(NamedTuple):
     """What the search for the EMG stream came to: `reason` NONE = open, else why not; payload JSON for people."""
 
-    KIND: ClassVar[int] = 34
-    BODY: ClassVar[str] = "H"
     reason: int
     payload: bytes
 
@@ -297,13 +244,51 @@ class Found(Frame):
 # ---- simulated stimulator -> whoever listens (virtual patient, tests) ---------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Pulse(Frame):
+class Pulse(NamedTuple):
     """One pulse as given by a simulated stimulator; amplitude 0 says: commanded to zero. `given_ns` as written."""
 
-    KIND: ClassVar[int] = 40
-    BODY: ClassVar[str] = "qBII"
     given_ns: int
     channel: int
     amplitude_ua: int
     pulse_width_us: int
+
+
+Frame = (
+    Hello
+    | Arm
+    | Lease
+    | Disarm
+    | Stop
+    | Reset
+    | Report
+    | Settings
+    | Act
+    | Beat
+    | Note
+    | Raw
+    | Snapshot
+    | ActReply
+    | Found
+    | Pulse
+)
+
+# number on the wire: the frame and the struct format of its body, payload not counted
+FRAMES: dict[int, tuple[type[Frame], str]] = {
+    1: (Hello, "QI"),
+    2: (Arm, "QQQQ"),
+    3: (Lease, "QqqqqBB" + "III" * CHANNELS),
+    4: (Disarm, "Q"),
+    5: (Stop, "Hqq"),
+    6: (Reset, "Q"),
+    10: (Report, "BQQQHqqbIBQQIqqqqBB"),
+    20: (Settings, ""),
+    21: (Act, "IBQ"),
+    22: (Beat, ""),
+    30: (Note, "QqHB" + "q" * NOTE_ARGS),
+    31: (Raw, "IQHHq"),
+    32: (Snapshot, "BBQQqqqQHqqbQQQqqqIBBBQ"),
+    33: (ActReply, "IHqq"),
+    34: (Found, "H"),
+    40: (Pulse, "qBII"),
+}
+KINDS = {frame: kind for kind, (frame, _) in FRAMES.items()}

@@ -111,6 +111,8 @@ def test_the_envelope_is_one_or_the_other() -> None:
         ({"envelope": "median"}, "envelope is 'median', must be 'lowpass' or 'rms'"),
         ({"envelope_hz": 50.1}, "envelope_hz is 50.1, must be 1.0 to 50.0 Hz"),
         ({"min_duration_ms": -1.0}, "min_duration_ms is -1.0, must be 0.0 to 1000.0 ms"),
+        ({"rail_uv": -1.0}, "rail_uv is -1.0, must be 0.0 to 10000000.0 uV"),
+        ({"rail_uv": math.nan}, "rail_uv is nan"),
         ({"settle_ms": 49.0}, "settle_ms is 49.0, must be 50.0 to 5000.0 ms"),
         (
             {"envelope": "rms", "rms_window_ms": 301.0},
@@ -128,7 +130,9 @@ def test_a_wrong_value_is_named_with_its_limit(wrong: dict[str, Any], words: str
 def test_coefficients_survive_json_bit_for_bit(
     rate_mhz: int, envelope: Literal["lowpass", "rms"]
 ) -> None:
-    coefficients = design(ChainSpec(rate_mhz=rate_mhz, mains_hz=60, envelope=envelope))
+    spec = ChainSpec(rate_mhz=rate_mhz, mains_hz=60, envelope=envelope, rail_uv=187_500.1)
+    coefficients = design(spec)
+    assert (coefficients.rail_uv, coefficients.flat_hops > 0) == (187_500.1, True)
     again = ChainCoefficients.from_dict(json.loads(json.dumps(coefficients.to_dict())))
     assert again == coefficients
     assert repr(again) == repr(coefficients)  # also tells -0.0 from 0.0 and 1 from 1.0
@@ -146,6 +150,10 @@ SECTION = [1.0, 0.0, 0.0, 1.0, 0.0, 0.0]
         ({"rms_hops": -1}, "rms_hops is -1, must be at least 0"),
         ({"min_hops": 0}, "min_hops is 0"),
         ({"settle_hops": 0}, "settle_hops is 0"),
+        ({"flat_hops": -1}, "flat_hops is -1, must be at least 0"),
+        ({"rail_uv": -1.0}, "rail_uv is -1.0, must be finite and at least 0"),
+        ({"rail_uv": math.inf}, "rail_uv is inf"),
+        ({"rail_uv": math.nan}, "rail_uv is nan"),
         ({"rms_hops": 5}, "give one of the two"),
         ({"envelope_sos": []}, "give one of the two"),
         ({"filter_sos": [SECTION[:5]]}, "must be finite: b0"),
@@ -163,3 +171,9 @@ def test_a_missing_field_is_named() -> None:
     fields = {name: value for name, value in GOOD.items() if name != "min_hops"}
     with pytest.raises(ValueError, match="'min_hops'"):
         ChainCoefficients.from_dict(fields)
+
+
+def test_a_record_from_before_rail_and_flat_watches_neither() -> None:
+    fields = {name: GOOD[name] for name in GOOD.keys() - {"rail_uv", "flat_hops"}}
+    old = ChainCoefficients.from_dict(fields)
+    assert (old.rail_uv, old.flat_hops) == (0, 0)
