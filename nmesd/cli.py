@@ -35,12 +35,15 @@ def run(
     ] = None,
 ) -> None:
     """The daemon: hears EMG, decides, records. Starts disarmed."""
+    import signal
+
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it must not end a daemon that is not up yet
+
     from nmesd.daemon.logs import configure
     from nmesd.daemon.process import run as run_daemon
-    from nmesd.daemon.settings import read_settings
 
     configure(as_json=not sys.stderr.isatty())
-    run_daemon(read_settings(config), config.read_bytes(), record)
+    run_daemon(config, record)
 
 
 @app.command(
@@ -111,6 +114,12 @@ def stop(
 def reset(operator: Operator, control: ControlSocket = CONTROL, *, as_json: AsJson = False) -> None:
     """Clear a trip. Leads to DISARMED, never to output."""
     _ask(control, "reset", as_json=as_json, operator=operator)
+
+
+@app.command()
+def reload(control: ControlSocket = CONTROL, *, as_json: AsJson = False) -> None:
+    """Read nmesd.toml again. Ends an armed session; if the file is wrong, nothing changes."""
+    _ask(control, "reload", as_json=as_json)
 
 
 @app.command()

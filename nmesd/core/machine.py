@@ -6,9 +6,10 @@ Rules
   2. One door out of DISARMED: an operator's Arm, without inhibits. One door out of TRIPPED: an operator's Reset,
      which leads to DISARMED.
   3. Time that goes backwards while armed is a trip. Time that stands still starts nothing.
-  4. A train starts only in ARMED, on an attempt, with clean EMG. EMG that is not finite while armed is a trip.
-  5. While a train runs, and for the hold-off after it, EMG is not looked at. Then the filters start afresh, and
-     detection opens only when the muscle has been relaxed, below the off threshold, for the set time.
+  4. A train starts only in ARMED, on an attempt, with clean EMG. EMG that is no measurement (not finite, at the
+     amplifier's rail, flat) is a trip in every armed mode, also while a train runs.
+  5. While a train runs, and for the hold-off after it, EMG is not looked at for attempts. Then the filters start
+     afresh, and detection opens only when the muscle has been relaxed, below the off threshold, for the set time.
   6. Arming enters by the same gate: a muscle already tense when armed never starts a train.
 
 Table (mode, event -> mode)
@@ -18,6 +19,7 @@ Table (mode, event -> mode)
   ARMED        attempt                     -> STIMULATING  first pulse of the ramp
   STIMULATING  a pulse period has passed   .  (stays)      amplitude of the ramp at this time
   STIMULATING  train over                  -> REFRACTORY   zero
+  any armed    EMG not finite, railed, flat-> TRIPPED      zero
   any armed    Disarm                      -> DISARMED     zero
   any          Trip                        -> TRIPPED      zero
   TRIPPED      Reset                       -> DISARMED
@@ -51,6 +53,14 @@ from nmesd.units import NS_PER_US
 # Flags of dsp.quality; the core may not import dsp, a test holds them equal.
 NON_FINITE = 1
 SETTLING = 2
+RAILED = 4
+FLAT = 8
+# Flags of EMG that is no measurement, and what they trip with. Where several are set, the first counts.
+NO_MEASUREMENT = {
+    NON_FINITE: Reason.EMG_NOT_FINITE,
+    RAILED: Reason.EMG_RAILED,
+    FLAT: Reason.EMG_FLAT,
+}
 
 
 class State(NamedTuple):
@@ -139,8 +149,10 @@ def _reset(state: State, event: Reset) -> Step:
 
 
 def _hop(state: State, hop: Hop, settings: CoreSettings) -> Step:
-    if armed(state) and hop.flags & NON_FINITE:
-        return _trip(state, Trip(hop.t_ns, Reason.EMG_NOT_FINITE, 0, 0), settings)
+    if hop.flags and armed(state):
+        for flag, reason in NO_MEASUREMENT.items():
+            if hop.flags & flag:
+                return _trip(state, Trip(hop.t_ns, reason, 0, 0), settings)
     later = hop.t_ns > state.t_ns
     state = state._replace(t_ns=hop.t_ns)
     match state.mode:

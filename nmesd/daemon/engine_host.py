@@ -6,6 +6,7 @@ A new engine begins disarmed, before a guard that has kept its trip: nothing res
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -17,6 +18,9 @@ from nmesd.wire import Act, ActKind, ActReply, Beat, Frame, Link, Settings
 
 BEAT_S = 0.2  # a fifth of the silence the engine bears
 RESTART_S = 1.0
+REPLACE_S = (
+    4.0  # to end an engine, however stuck, and start another; less than an operator's command waits
+)
 SILENT_S = 6.0  # longer than opening a stream may take; by then the guard has long been at zero
 SEND_BUFFER = (
     4 * 1024 * 1024
@@ -38,11 +42,14 @@ class EngineHost:
         self._requests = 0
         self._waiting: dict[int, asyncio.Future[ActReply]] = {}
         self._heard_s = 0.0
+        self._replaced = asyncio.Event()  # this engine shall end: its settings are the old ones
+        self._handed_over = asyncio.Event()  # a running engine has the settings
         self.pid = 0
 
     async def run(self) -> None:
         """Keep an engine running until cancelled, then end it."""
         while True:
+            self._replaced.clear()
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
             process = await asyncio.create_subprocess_exec(
@@ -58,13 +65,28 @@ class EngineHost:
             self.pid = process.pid
             self._link, self._received = Link(ours), 0
             self._link.send(Settings(self._settings))
+            self._handed_over.set()
             self._changed("engine started", process.pid)
+            link = self._link
             try:
-                await self._serve(self._link, process)
+                await self._serve(link, process)
             finally:
                 await self._end(process)
+                self._read(link)  # its last words: why it went to zero
+                link.close()
             self._changed("engine ended", process.returncode or 0)
-            await asyncio.sleep(RESTART_S)
+            await self._pause(RESTART_S)
+
+    async def replace(self, settings: bytes) -> None:
+        """End the engine, and start another with these settings. Raises LinkError if the old one does not end."""
+        self._settings = settings
+        self._handed_over.clear()
+        self._replaced.set()
+        try:
+            async with asyncio.timeout(REPLACE_S):
+                await self._handed_over.wait()
+        except TimeoutError:
+            raise LinkError(f"the old engine does not end within {REPLACE_S:g} s") from None
 
     async def act(self, kind: ActKind, operator: int, timeout_s: float = 2.0) -> ActReply:
         """Send an operator's act and wait for what became of it. Raises LinkError if none comes."""
@@ -87,9 +109,9 @@ class EngineHost:
         loop.add_reader(link.fileno(), self._read, link)
         try:
             self._heard_s = loop.time()
-            while process.returncode is None and not link.closed:
+            while process.returncode is None and not link.closed and not self._replaced.is_set():
                 link.send(Beat())
-                await asyncio.sleep(BEAT_S)
+                await self._pause(BEAT_S)
                 if loop.time() - self._heard_s > SILENT_S:
                     self._changed("engine silent", process.pid)
                     return
@@ -116,6 +138,11 @@ class EngineHost:
             link.close()
         if link.closed:
             asyncio.get_running_loop().remove_reader(link.fileno())
+
+    async def _pause(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._replaced.wait()
 
     async def _end(self, process: asyncio.subprocess.Process) -> None:
         if process.returncode is None:

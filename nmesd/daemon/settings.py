@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -31,6 +31,7 @@ class StreamSection(_Section):
     rate_hz: Annotated[float, Field(ge=200, le=20_000)]
     labels: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]  # TOML has lists
     muscle: str
+    rail_uv: Annotated[float, Field(ge=0, le=10_000_000)] = 0
     speed: Annotated[int, Field(ge=1, le=50)] = 1
 
     @model_validator(mode="after")
@@ -124,9 +125,22 @@ class DaemonSettings(_Section):
 
 def read_settings(path: Path) -> DaemonSettings:
     """Read nmesd.toml. Raises ConfigError with every error at once: file, key, value, what is wanted."""
+    return parse_settings(path, read_text(path))
+
+
+def read_text(path: Path) -> bytes:
+    """The bytes of a file. Raises ConfigError."""
     try:
-        data = tomllib.loads(path.read_text())
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from None
+
+
+def parse_settings(path: Path, text: bytes) -> DaemonSettings:
+    """What the bytes of nmesd.toml mean; `path` only names them. Raises ConfigError as `read_settings` does."""
+    try:
+        data = tomllib.loads(text.decode())
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from None
     try:
         return DaemonSettings.model_validate(data)
@@ -169,6 +183,7 @@ def engine_settings(settings: DaemonSettings) -> EngineSettings:
                 envelope_hz=band.envelope_hz,
                 rms_window_ms=band.rms_window_ms,
                 min_duration_ms=settings.threshold.min_duration_ms,
+                rail_uv=stream.rail_uv,
             )
         )
     except ValueError as error:
@@ -205,3 +220,18 @@ def engine_settings(settings: DaemonSettings) -> EngineSettings:
         guard_socket=settings.guard.socket,
         lsl_config=lsl_config(settings.lsl),
     )
+
+
+class Config(NamedTuple):
+    """nmesd.toml as it was read at one moment: its bytes, what they mean, and what the engine gets of it."""
+
+    text: bytes
+    settings: DaemonSettings
+    engine: bytes
+
+
+def load(path: Path) -> Config:
+    """Read and check all of nmesd.toml. Raises ConfigError."""
+    text = read_text(path)
+    settings = parse_settings(path, text)
+    return Config(text, settings, engine_settings(settings).to_json())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nmesd.core.values import Mode
-from nmesd.errors import Reason, explain
+from nmesd.errors import EXPLAIN, Reason, explain
 from nmesd.units import NV_PER_UV, UA_PER_MA, ms
 from nmesd.wire import GuardState, Snapshot
 
@@ -22,10 +22,16 @@ def view(snapshot: Snapshot | None, found: list[str], engine_pid: int) -> dict[s
     reasons = inhibits(snapshot.inhibits)
     trip = Reason(snapshot.trip_reason)
     mode = Mode(snapshot.mode)
+    tripped = mode is Mode.TRIPPED
+    has_channel = tripped and snapshot.trip_channel >= 0
     return {
         "state": mode.name,
         "text": _text(mode, trip, snapshot, reasons),
-        "trip_reason": trip.name if mode is Mode.TRIPPED else None,
+        "trip_reason": trip.name if tripped else None,
+        "trip_value": snapshot.trip_value if tripped else None,
+        "trip_limit": snapshot.trip_limit if tripped else None,
+        "trip_unit": EXPLAIN[trip].unit if tripped else None,
+        "trip_channel": snapshot.trip_channel + 1 if has_channel else None,  # as on the device
         "inhibits": [reason.name for reason in reasons],
         "envelope_uv": snapshot.envelope_nv / NV_PER_UV,
         "on_uv": snapshot.on_nv / NV_PER_UV,

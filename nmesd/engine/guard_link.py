@@ -18,11 +18,12 @@ from nmesd.wire import (
     Report,
     Reset,
     Stop,
-    is_zero,
+    lifeline,
     session_token,
 )
 
 RETRY_NS = 500 * NS_PER_MS
+NOBODY = 0  # the operator of what the engine does by itself
 
 
 class GuardLink:
@@ -59,6 +60,8 @@ class GuardLink:
         except OSError:
             sock.close()
             return
+        # Before Hello: no guard that knows us is without it. Where there is none, the connection's end tells.
+        lifeline.hold(self._path + ".life")
         self._link, self._received = Link(sock), 0
         self._link.send(Hello(self._settings_hash, os.getpid()))
 
@@ -89,17 +92,33 @@ class GuardLink:
         self._link.send(frame)
 
     def lease(
-        self, output: Output, expiry_ns: int, sample_ns: int, arrival_ns: int, decided_ns: int
+        self,
+        output: Output,
+        expiry_ns: int,
+        sample_ns: int,
+        arrival_ns: int,
+        decided_ns: int,
+        *,
+        believes_armed: bool,
+        believes_output: bool,
     ) -> None:
-        """This output, until this instant."""
+        """This output, until this instant. The beliefs are the core's, so that the guard can compare the two."""
         if self._link is not None:
-            on = not is_zero(output)
             self._link.send(
-                Lease(self.session, expiry_ns, sample_ns, arrival_ns, decided_ns, 1, on, output)
+                Lease(
+                    self.session,
+                    expiry_ns,
+                    sample_ns,
+                    arrival_ns,
+                    decided_ns,
+                    believes_armed,
+                    believes_output,
+                    output,
+                )
             )
 
-    def disarm(self, operator: int) -> None:
-        """Orderly end."""
+    def disarm(self, operator: int = NOBODY) -> None:
+        """Orderly end. By an operator it also ends the session, with its dose and its length."""
         self.session = 0
         if self._link is not None:
             self._link.send(Disarm(operator))

@@ -78,15 +78,24 @@ def opened_mismatches(spec: StreamSpec, facts: StreamFacts) -> list[str]:
     return wrong
 
 
-def match(spec: StreamSpec, streams: Sequence[StreamFacts], *, seen_before: bool) -> Match:
-    """Choose among resolved streams. `seen_before`: a fitting one was open earlier in this run."""
-    wrong = {stream: mismatches(spec, stream) for stream in streams}
-    found = tuple(
+def describe(spec: StreamSpec, streams: Sequence[StreamFacts]) -> tuple[str, ...]:
+    """A line for people about each stream, and what of it does not fit."""
+    return tuple(
         f"{s.name!r} type {s.type!r} source_id {s.source_id!r} on {s.host!r}, {s.channels} channels at "
-        f"{s.rate_hz:g} Hz: " + ("; ".join(wrong[s]) or "fits")
+        f"{s.rate_hz:g} Hz: " + ("; ".join(mismatches(spec, s)) or "fits")
         for s in streams
     )
-    fitting = [stream for stream in streams if not wrong[stream]]
+
+
+def rivals(spec: StreamSpec, streams: Sequence[StreamFacts], open_uid: str) -> list[StreamFacts]:
+    """Streams that fit, but for the open one, which is itself among them."""
+    return [s for s in streams if s.uid != open_uid and not mismatches(spec, s)]
+
+
+def match(spec: StreamSpec, streams: Sequence[StreamFacts], *, seen_before: bool) -> Match:
+    """Choose among resolved streams. `seen_before`: a fitting one was open earlier in this run."""
+    found = describe(spec, streams)
+    fitting = [stream for stream in streams if not mismatches(spec, stream)]
     if len(fitting) == 1:
         return Match(fitting[0], Reason.NONE, found)
     if fitting:

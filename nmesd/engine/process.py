@@ -1,4 +1,4 @@
-"""The engine's loop: hear, decide, lease; then, when that is done, talk to guard and daemon.
+"""The engine's loop: hear, decide, lease; then, when that is done, talk to guard and daemon, and look around.
 
 Every turn waits for the first new sample, at most PULL_S. Only a turn in which at least one hop was decided on
 sends a lease.
@@ -15,8 +15,8 @@ import numpy as np
 from dsp.chain import Chain
 from dsp.coefficients import ChainCoefficients
 from dsp.hops import HopCutter
-from dsp.quality import NON_FINITE, SETTLING
 from nmesd.core.decider import Decider
+from nmesd.core.machine import NO_MEASUREMENT, SETTLING
 from nmesd.core.values import Arm, Command, Disarm, Mode, ModeChanged, Reset, SetOutput, Trip
 from nmesd.engine.guard_link import GuardLink
 from nmesd.engine.inhibits import PASSING_NS, Inhibits
@@ -84,20 +84,25 @@ class Engine:
         self._epoch = self._samples = 0
         self._snapshot_ns = self._step_max_ns = 0
         self._beat_ns = time.monotonic_ns()
-        self._same_clock = False
+        self._same_clock = self._rivalled = False
 
     def run(self) -> None:
         """Loop until the daemon is gone or `ending`."""
         while not self.ending and not self._daemon.closed:
-            if self._stream.open:
-                self._hear()
-            else:
-                self._search()
-            now_ns = time.monotonic_ns()
-            self._talk_to_guard(now_ns)
-            self._talk_to_daemon(now_ns)
+            self.turn()
         self._trip(Reason.DAEMON_GONE if self._daemon.closed else Reason.ENGINE_SHUTDOWN)
         self._guard.close()
+
+    def turn(self) -> None:
+        """Once around: what is not on the path from muscle to current comes after the lease."""
+        if self._stream.open:
+            self._hear()
+        else:
+            self._search()
+        now_ns = time.monotonic_ns()
+        self._talk_to_guard(now_ns)
+        self._talk_to_daemon(now_ns)
+        self._look_around(now_ns)
 
     # ---- hear and decide ----------------------------------------------------------------------------------
 
@@ -138,7 +143,13 @@ class Engine:
         sample_ns = stamp_ns if self._same_clock else arrival_ns
         # The lease counts from the sample's arrival: time spent deciding is time the guard does not give again.
         self._guard.lease(
-            self._output, arrival_ns + self._settings.lease_ns, sample_ns, arrival_ns, decided_ns
+            self._output,
+            arrival_ns + self._settings.lease_ns,
+            sample_ns,
+            arrival_ns,
+            decided_ns,
+            believes_armed=self._decider.armed,
+            believes_output=self._decider.state.amplitude_ua > 0,
         )
 
     def _obey(self, command: Command) -> None:
@@ -151,8 +162,6 @@ class Engine:
                 )
             case ModeChanged(after=Mode.TRIPPED, reason=reason, value=value, limit=limit):
                 self._guard.stop(reason, value, limit)
-            case ModeChanged(after=Mode.DISARMED, before=before) if before is not Mode.TRIPPED:
-                self._guard.disarm(0)
             case _:
                 pass
 
@@ -186,8 +195,24 @@ class Engine:
         if reason is not Reason.NONE:
             self._inhibits.set(reason)
             return
+        self._rivalled = False
         self._same_clock = self._stream.host == socket.gethostname() and self._spec.speed == 1
         self._start_afresh()
+
+    def _look_around(self, now_ns: int) -> None:
+        """A second stream that fits: which of the two is the patient's is not for the engine to say."""
+        looked = self._stream.look(now_ns)
+        if looked is None:
+            return
+        others, found = looked
+        if others:
+            self._inhibits.set(Reason.EMG_AMBIGUOUS)
+            self._trip(Reason.EMG_AMBIGUOUS, 1 + others, 1)
+        else:
+            self._inhibits.clear(Reason.EMG_AMBIGUOUS)
+        if bool(others) != self._rivalled:
+            self._rivalled = bool(others)
+            self._teller.found(Reason.EMG_AMBIGUOUS if others else Reason.NONE, found)
 
     # ---- guard --------------------------------------------------------------------------------------------
 
@@ -226,7 +251,7 @@ class Engine:
                 ):
                     self._complete_arming(pending.act)
                 elif not self._decider.armed:
-                    self._guard.disarm(0)
+                    self._guard.disarm()
             case _:
                 if pending is not None and pending.act.act == ActKind.RESET:
                     if report.ack_sequence >= pending.sequence:
@@ -245,7 +270,7 @@ class Engine:
             self._step_max_ns = 0
             self._answer(Reason.NONE)
         else:
-            self._guard.disarm(act.operator)
+            self._guard.disarm()
             self._answer(self._first_inhibit(self._mask(time.monotonic_ns(), arming=True)))
 
     # ---- daemon -------------------------------------------------------------------------------------------
@@ -275,6 +300,7 @@ class Engine:
                 self._act(Trip(t_ns, Reason.OPERATOR_STOP, 0, 0))
                 self._reply(act.request)
             case ActKind.DISARM:
+                self._guard.disarm(act.operator)  # also when not armed: it ends the guard's session
                 self._act(Disarm(t_ns, act.operator))
                 self._reply(act.request)
             case ActKind.RESET:
@@ -315,8 +341,9 @@ class Engine:
         """Inhibits in force, a bit per Reason. The chain's own settling is part of arming, not against it."""
         mask = self._inhibits.mask(now_ns)
         flags = self._decider.last.flags
-        if flags & NON_FINITE:
-            mask |= 1 << Reason.EMG_NOT_FINITE
+        for flag, reason in NO_MEASUREMENT.items():
+            if flags & flag:
+                mask |= 1 << reason
         if flags & SETTLING and not arming:
             mask |= 1 << Reason.EMG_SETTLING
         report = self._guard.report

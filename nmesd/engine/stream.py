@@ -1,4 +1,7 @@
-"""The engine's ear: search, open, watch, and again from the start when the stream is lost."""
+"""The engine's ear: search, open, watch, and again from the start when the stream is lost.
+
+The search goes on while a stream is open: a second one that fits may be the one that should have been taken.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nmesd.engine.inlet import Inlet, Search
-from nmesd.engine.matching import match
+from nmesd.engine.matching import describe, match, rivals
 from nmesd.engine.settings import EngineSettings
 from nmesd.engine.watch import Finding, StreamWatch
 from nmesd.errors import Reason, StreamError
@@ -19,6 +22,7 @@ SEARCH_NS = 100 * NS_PER_MS
 # How long a stream must be the only one that fits: liblsl asks by multicast, and half a second later by unicast,
 # and of two senders one may answer the first question and one the second.
 ALONE_NS = NS_PER_S
+LOOK_NS = 500 * NS_PER_MS  # how often liblsl's resolver asks around
 GIVE_UP_NS = 5 * NS_PER_S  # a stream silent for so long is let go and searched anew
 
 
@@ -37,9 +41,9 @@ class Stream:
     def __init__(self, settings: EngineSettings) -> None:
         self._spec = settings.stream
         self._watch = StreamWatch(self._spec.rate_mhz, settings.lease_ns, self._spec.speed)
-        self._search: Search | None = Search()
+        self._search, self._search_anew = Search(), False
         self._inlet: Inlet | None = None
-        self._next_search_ns = 0
+        self._next_search_ns = self._next_look_ns = 0
         self._last_sample_ns = 0
         self._seen_before = False
         self._candidate = ""  # uid of the stream that fits, and since when it is alone
@@ -61,8 +65,8 @@ class Stream:
         if now_ns < self._next_search_ns:
             return None
         self._next_search_ns = now_ns + SEARCH_NS
-        if self._search is None:
-            self._search = Search()
+        if self._search_anew:  # the old one would remember the stream that went
+            self._search, self._search_anew = Search(), False
         results = self._search.results()
         chosen = match(self._spec, [facts for facts, _ in results], seen_before=self._seen_before)
         if chosen.stream is None:
@@ -78,11 +82,22 @@ class Stream:
         except StreamError as error:
             reason = Reason.EMG_STREAM_CHANGED if self._seen_before else Reason.EMG_MISMATCH
             return reason, (f"{chosen.stream.name!r} on {chosen.stream.host!r}: {error}",)
-        self._search = None
         self._seen_before = True
         self._last_sample_ns = now_ns
         self.restart()
         return Reason.NONE, chosen.found
+
+    def look(self, now_ns: int) -> tuple[int, tuple[str, ...]] | None:
+        """(how many others fit beside the open stream, what is there in words); None if not due.
+
+        Costs 0.2 ms with 4 streams about (p99 0.3): call it when the lease is sent.
+        """
+        if self._inlet is None or now_ns < self._next_look_ns:
+            return None
+        self._next_look_ns = now_ns + LOOK_NS
+        streams = [facts for facts, _ in self._search.results()]
+        others = rivals(self._spec, streams, self._inlet.facts.uid)
+        return len(others), describe(self._spec, streams)
 
     def listen(self, timeout_s: float) -> tuple[Heard, int]:
         """Pull what is there, waiting at most `timeout_s` for a first sample. Also gives the time it arrived."""
@@ -91,10 +106,7 @@ class Stream:
         try:
             samples, stamps_ns = self._inlet.pull(timeout_s)
         except StreamError:
-            self._inlet = None
-            return Heard(
-                *self._nothing, Finding(Reason.EMG_STREAM_GONE, 0, 0), lost=True
-            ), time.monotonic_ns()
+            return self._let_go(), time.monotonic_ns()
         arrival_ns = time.monotonic_ns()
         if len(samples):
             self._last_sample_ns = arrival_ns
@@ -102,11 +114,13 @@ class Stream:
                 samples, stamps_ns, self._watch.chunk(stamps_ns, arrival_ns), lost=False
             ), arrival_ns
         if arrival_ns - self._last_sample_ns > GIVE_UP_NS:
-            self._inlet = None
-            return Heard(
-                *self._nothing, Finding(Reason.EMG_STREAM_GONE, 0, 0), lost=True
-            ), arrival_ns
+            return self._let_go(), arrival_ns
         return Heard(*self._nothing, self._watch.silence(arrival_ns), lost=False), arrival_ns
+
+    def _let_go(self) -> Heard:
+        self._inlet = None
+        self._search_anew = True
+        return Heard(*self._nothing, Finding(Reason.EMG_STREAM_GONE, 0, 0), lost=True)
 
     def restart(self) -> None:
         """The sample stream starts afresh."""

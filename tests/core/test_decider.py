@@ -24,7 +24,8 @@ from nmesd.errors import Reason
 from nmesd.units import NS_PER_MS
 
 RATE_HZ = 2000
-COEFFICIENTS = design(ChainSpec(rate_mhz=RATE_HZ * 1000))
+RAIL_UV = 5000.0
+COEFFICIENTS = design(ChainSpec(rate_mhz=RATE_HZ * 1000, rail_uv=RAIL_UV))
 HOP = COEFFICIENTS.hop_samples
 HOP_NS = HOP * 1_000_000_000 // RATE_HZ
 SETTINGS = CoreSettings(
@@ -145,14 +146,33 @@ def test_an_act_between_hops_counts_at_once(act: Disarm | Trip) -> None:
     assert len(run.notes) == 3
 
 
-def test_not_a_number_while_armed_trips() -> None:
+@pytest.mark.parametrize(
+    ("value_uv", "hops", "reason"),
+    [
+        (np.nan, 1, Reason.EMG_NOT_FINITE),
+        (RAIL_UV, 3, Reason.EMG_RAILED),
+        (5.0, 101, Reason.EMG_FLAT),
+    ],
+)
+@pytest.mark.parametrize("train", [False, True])
+def test_emg_that_is_no_measurement_trips_also_in_mid_train(
+    value_uv: float, hops: int, reason: Reason, train: bool
+) -> None:
     run = Run()
     run.emg(0.5, 3)
     run.decider.act(Arm(run.decider.t_ns, 77, 0))
-    run.decider.hop(np.full((HOP, 1), np.nan))
+    if train:
+        run.emg(1.0, 3)
+        run.emg(0.2, 60)
+    assert (run.decider.state.mode is Mode.STIMULATING) == train
+    for _ in range(hops):
+        assert run.decider.armed
+        run.decider.hop(np.full((HOP, 1), value_uv))
     trip = run.decider.state.trip
     assert trip is not None
-    assert trip.reason is Reason.EMG_NOT_FINITE
+    assert trip.reason is reason
+    last = [entry for _, entry in run.notes if isinstance(entry, SetOutput)][-1]
+    assert last.amplitude_ua == 0
 
 
 def test_two_runs_of_the_same_samples_are_the_same_to_the_integer() -> None:

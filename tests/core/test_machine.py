@@ -10,7 +10,19 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 import dsp.quality
-from nmesd.core.machine import NON_FINITE, State, armed, step, train_amplitude, train_ns
+import nmesd.core.machine
+from nmesd.core.machine import (
+    FLAT,
+    NO_MEASUREMENT,
+    NON_FINITE,
+    RAILED,
+    SETTLING,
+    State,
+    armed,
+    step,
+    train_amplitude,
+    train_ns,
+)
 from nmesd.core.values import (
     ARMED_MODES,
     Arm,
@@ -50,7 +62,6 @@ S = CoreSettings(
 )
 NOW = 10_000 * NS_PER_MS
 NEXT = NOW + NS_PER_MS
-SETTLING = dsp.quality.SETTLING
 FIRST_TRIP = Trip(NOW - 5, Reason.EMG_GAP, 7, 3)
 
 SITUATIONS = {
@@ -86,6 +97,11 @@ EVENTS: dict[str, Event] = {
     "settling": Hop(NEXT, 0, active=False, attempt=False, flags=SETTLING),
     "not finite": Hop(NEXT, 0, active=False, attempt=True, flags=NON_FINITE),
     "not finite, settling": Hop(NEXT, 0, active=False, attempt=False, flags=NON_FINITE | SETTLING),
+    "railed": Hop(NEXT, 0, active=False, attempt=True, flags=RAILED),
+    "flat": Hop(NEXT, 0, active=False, attempt=True, flags=FLAT),
+    "railed, flat, settling": Hop(
+        NEXT, 0, active=False, attempt=False, flags=RAILED | FLAT | SETTLING
+    ),
     "arm": Arm(NEXT, 77, 0),
     "arm, inhibited": Arm(NEXT, 77, INHIBITS),
     "arm, back in time": Arm(NOW - 1, 77, 0),
@@ -111,6 +127,7 @@ OPEN: Outcome = (Mode.REFRACTORY, [(RestartChain, Why.HOLD_OFF_OVER)])
 RELAXED: Outcome = (Mode.ARMED, [(ModeChanged, Why.RELAXED)])
 
 FINITE_HOPS = ("attempt", "active", "tense", "relaxed", "settling attempt", "settling")
+NO_MEASUREMENTS = ("not finite", "not finite, settling", "railed", "flat", "railed, flat, settling")
 ARMED_SITUATIONS = [name for name, state in SITUATIONS.items() if state.mode in ARMED_MODES]
 BACKWARDS = ("attempt, back in time", "arm, back in time", "reset, back in time")
 # The docstring's table. A pair that is not here changes nothing.
@@ -122,8 +139,7 @@ TABLE: dict[tuple[str, str], Outcome] = {
     **{(name, "trip, back in time"): TRIPPED for name in ("disarmed", *ARMED_SITUATIONS)},
     **{(name, "disarm"): DISARMED for name in ARMED_SITUATIONS},
     **{(name, "disarm, back in time"): DISARMED for name in ARMED_SITUATIONS},
-    **{(name, "not finite"): TRIPPED for name in ARMED_SITUATIONS},
-    **{(name, "not finite, settling"): TRIPPED for name in ARMED_SITUATIONS},
+    **dict.fromkeys(product(ARMED_SITUATIONS, NO_MEASUREMENTS), TRIPPED),
     **dict.fromkeys(product(ARMED_SITUATIONS, BACKWARDS), TRIPPED),
     ("armed", "attempt"): START,
     **{("ramp, due", hop): UP for hop in FINITE_HOPS},
@@ -174,6 +190,10 @@ def test_a_trip_carries_its_reason_and_numbers(situation: str) -> None:
         ("trip", (Reason.OPERATOR_STOP, 1, 2)),
         ("attempt, back in time", (Reason.CLOCK_BACKWARDS, NOW - 1, NOW)),
         ("not finite", (Reason.EMG_NOT_FINITE, 0, 0)),
+        ("not finite, settling", (Reason.EMG_NOT_FINITE, 0, 0)),
+        ("railed", (Reason.EMG_RAILED, 0, 0)),
+        ("flat", (Reason.EMG_FLAT, 0, 0)),
+        ("railed, flat, settling", (Reason.EMG_RAILED, 0, 0)),
     ):
         after, (_, change) = step(before, EVENTS[event], S)
         assert after.trip is not None
@@ -225,8 +245,32 @@ def test_flags_and_tension_break_relaxation() -> None:
         assert after.relaxed_since_ns == -1
 
 
-def test_the_core_knows_dsp_s_flag() -> None:
-    assert NON_FINITE == dsp.quality.NON_FINITE
+DSP_FLAGS = {name: value for name, value in vars(dsp.quality).items() if name.isupper()}
+
+
+def test_the_core_knows_dsp_s_flags() -> None:
+    assert {name: getattr(nmesd.core.machine, name) for name in DSP_FLAGS} == DSP_FLAGS
+    assert set(NO_MEASUREMENT) == set(DSP_FLAGS.values()) - {SETTLING}  # settling passes by itself
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+@pytest.mark.parametrize("flags", range(1 << len(DSP_FLAGS)))
+def test_every_mode_and_every_flag(situation: str, flags: int) -> None:
+    """A measurement or none: that alone decides whether an arming ends, also in mid-train."""
+    before = SITUATIONS[situation]
+    hop = Hop(NEXT, 0, active=False, attempt=True, flags=flags)
+    after, commands = step(before, hop, S)
+    if armed(before) and flags & ~SETTLING:
+        assert after.mode is Mode.TRIPPED
+        assert after.trip is not None
+        assert after.trip.reason is NO_MEASUREMENT[flags & ~SETTLING & -(flags & ~SETTLING)]
+        assert isinstance(commands[0], SetOutput)
+        assert commands[0].amplitude_ua == 0
+    else:
+        assert after.mode is step(before, hop._replace(flags=flags & SETTLING), S)[0].mode
+        assert (after.mode is Mode.TRIPPED) == (before.mode is Mode.TRIPPED)
+        if flags and before.mode is not Mode.STIMULATING:
+            assert after.mode is not Mode.STIMULATING
 
 
 # ---- one cycle, written out -------------------------------------------------------------------
@@ -434,7 +478,7 @@ class AnyPath(RuleBasedStateMachine):
         ahead_ns=st.sampled_from([-NS_PER_MS, -1, 0, 1, NS_PER_MS, 500 * NS_PER_MS]),
         envelope_nv=st.integers(0, 40_000),
         attempt=st.booleans(),
-        flags=st.sampled_from([0, 0, SETTLING, NON_FINITE]),
+        flags=st.sampled_from([0, 0, SETTLING, NON_FINITE, RAILED, FLAT]),
     )
     def odd_hop(self, ahead_ns: int, envelope_nv: int, attempt: bool, flags: int) -> None:
         self.hop(ahead_ns, envelope_nv, flags, attempt=attempt)

@@ -12,8 +12,7 @@ import pytest
 from nmesd.core.values import Mode
 from nmesd.daemon.client import ask, stop_guard
 from nmesd.daemon.control import MAX_LINE, serve
-from nmesd.daemon.process import Daemon
-from nmesd.daemon.settings import read_settings
+from nmesd.daemon.process import Daemon, operator_number
 from nmesd.errors import LinkError, Reason
 from nmesd.wire import ActKind, ActReply
 
@@ -62,7 +61,7 @@ async def door(tmp_path: Path) -> AsyncIterator[tuple[Path, Engine]]:
     path = tmp_path / "control.sock"
     toml = tmp_path / "nmesd.toml"
     toml.write_text(NMESD_TOML.format(socket=path))
-    daemon = Daemon(read_settings(toml), toml.read_bytes(), None)
+    daemon = Daemon(toml, None)
     engine = Engine()
     daemon._host = engine  # type: ignore[assignment]
     async with asyncio.TaskGroup() as tasks:
@@ -122,7 +121,7 @@ async def test_an_unknown_command_is_refused_and_the_known_are_named(
 ) -> None:
     answer = await request(door[0], command="stimulate")
     assert answer["ok"] is False
-    for word in ("'stimulate'", "status", "arm", "disarm", "stop", "reset"):
+    for word in ("'stimulate'", "status", "reload", "arm", "disarm", "stop", "reset"):
         assert word in answer["text"]
     assert door[1].acts == []
 
@@ -141,7 +140,7 @@ async def test_arming_and_reset_need_a_name(
 @pytest.mark.parametrize("command", ["stop", "disarm"])
 async def test_stop_and_disarm_need_none(command: str, door: tuple[Path, Engine]) -> None:
     assert (await request(door[0], command=command))["ok"] is True
-    assert [kind for kind, _ in door[1].acts] == [ActKind[command.upper()]]
+    assert door[1].acts == [(ActKind[command.upper()], operator_number(""))]
 
 
 async def test_the_operator_is_passed_on_as_a_number_of_their_own(
@@ -152,6 +151,11 @@ async def test_the_operator_is_passed_on_as_a_number_of_their_own(
     ada, bob, again = (number for _, number in door[1].acts)
     assert ada == again != bob
     assert 0 < ada < 2**63
+
+
+@pytest.mark.parametrize("name", ["", "Ada", "0", "\0", "a" * 10_000])
+def test_the_number_of_an_operator_is_never_nobody_s(name: str) -> None:
+    assert 0 < operator_number(name) < 2**56
 
 
 async def test_a_refusal_names_the_reason_and_what_to_do(door: tuple[Path, Engine]) -> None:

@@ -91,10 +91,10 @@ def test_the_shipped_guard_file_loads_and_gives_nothing(repo_root: Path) -> None
     config = read_config(repo_root / "config" / "guard.toml")
     assert config.driver == "null"
     make_driver(config.driver, config.port)
-    assert config.limits.channels == {0}
-    for rule in RULES:  # written out, and as the guard would have it anyway
-        shown = tomllib.loads((repo_root / "config" / "guard.toml").read_text())["limits"]
-        assert shown[rule.key] == rule.default
+    assert tuple(config.limits.channels) == (0,)
+    shown = tomllib.loads((repo_root / "config" / "guard.toml").read_text())["limits"]
+    choices = {rule.key: rule.default for rule in RULES if rule.floor != rule.ceiling}
+    assert shown == choices  # all written out, and as the guard would have it anyway
 
 
 def test_the_two_files_meet_at_one_socket(shipped: Path, repo_root: Path) -> None:
@@ -113,6 +113,7 @@ def test_defaults_are_the_quiet_side_of_every_choice(tmp_path: Path) -> None:
     assert settings.stream.type == "EMG"
     assert settings.guard.lease_ms == 20
     assert settings.record.folder == ""
+    assert settings.stream.rail_uv == 0  # not known, and so not guessed
 
 
 def test_the_engine_gets_integers_in_their_units(tmp_path: Path) -> None:
@@ -126,6 +127,9 @@ def test_the_engine_gets_integers_in_their_units(tmp_path: Path) -> None:
     assert core.hold_off_ns == 250_000_000
     assert core.rate_mhz == 1_000_000
     assert engine.lease_ns == 20_000_000
+    assert engine.chain["rail_uv"] == 0
+    rail = LEAST.replace("rate_hz = 1000", "rate_hz = 1000\nrail_uv = 187500")
+    assert engine_settings(read(tmp_path, rail)).chain["rail_uv"] == 187_500
     assert EngineSettings.from_json(engine.to_json()).to_json() == engine.to_json()
 
 
@@ -168,6 +172,7 @@ def test_a_key_that_does_not_exist_is_refused(section: str, tmp_path: Path) -> N
 BOUNDS = [
     ("stream", "rate_hz", 200, 20_000, 1),
     ("stream", "speed", 1, 50, 1),
+    ("stream", "rail_uv", 0, 10_000_000, 0.1),
     ("filter", "band_low_hz", 5, 100, 0.1),
     ("filter", "band_high_hz", 100, 1000, 0.1),
     ("filter", "envelope_hz", 1, 50, 0.1),

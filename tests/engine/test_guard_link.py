@@ -32,13 +32,16 @@ from nmesd.wire import (
     Report,
     Reset,
     Stop,
+    is_zero,
     session_token,
 )
+from nmesd.wire.lifeline import Lifeline
 
 SETTINGS_HASH = 4711
 NOW = 10**12
-SOON_NS = 5 * NS_PER_S
-GIVING: Output = (ChannelOutput(10_000, 250, 25_000), *ZERO[1:])
+SOON_S = 5
+SOON_NS = SOON_S * NS_PER_S
+GIVING: Output = (ChannelOutput(5_000, 250, 25_000), *ZERO[1:])
 DISARMED = Report(GuardState.DISARMED, 5, 6, *[0] * 16)
 
 
@@ -109,6 +112,18 @@ def tell(peer: Peer, *frames: Frame) -> None:
         assert peer.link.send(frame)
 
 
+def lease(link: GuardLink, output: Output, now_ns: int, expiry_ns: int = 0) -> None:
+    link.lease(
+        output,
+        expiry_ns or now_ns,
+        now_ns,
+        now_ns,
+        now_ns,
+        believes_armed=True,
+        believes_output=not is_zero(output),
+    )
+
+
 def only(peer: Peer) -> Frame:
     (received,) = peer.heard()
     return received.frame
@@ -121,7 +136,7 @@ def test_without_a_guard_it_asks_now_and_then_and_never_raises(
     assert not is_connected(link)
     for now_ns in (NOW, NOW + RETRY_NS):
         link.arm(7)
-        link.lease(GIVING, now_ns, now_ns, now_ns, now_ns)
+        lease(link, GIVING, now_ns)
         link.disarm(7)
         link.stop(Reason.EMG_GAP, 1, 2)
         link.reset(7)
@@ -169,14 +184,51 @@ def test_before_a_report_there_is_nothing_to_arm_with(folder: Path, link: GuardL
     peer.close()
 
 
-@pytest.mark.parametrize(("output", "on"), [(ZERO, 0), (GIVING, 1)])
-def test_a_lease_says_what_it_believes(
-    peer: Peer, link: GuardLink, output: Output, on: int
+@pytest.mark.parametrize("output", [ZERO, GIVING])
+@pytest.mark.parametrize("armed", [False, True])
+@pytest.mark.parametrize("on", [False, True])
+def test_a_lease_says_what_it_is_told_to_believe(
+    peer: Peer, link: GuardLink, output: Output, armed: bool, on: bool
 ) -> None:
+    """Not what the output looks like: a disagreement is the guard's to find."""
     link.arm(7)
     peer.heard()
-    link.lease(output, 50, 10, 20, 30)
-    assert only(peer) == Lease(link.session, 50, 10, 20, 30, 1, on, output)
+    link.lease(output, 50, 10, 20, 30, believes_armed=armed, believes_output=on)
+    assert only(peer) == Lease(link.session, 50, 10, 20, 30, armed, on, output)
+
+
+def test_a_disarm_without_an_operator_is_nobody_s(peer: Peer, link: GuardLink) -> None:
+    link.disarm()
+    assert only(peer) == Disarm(0)
+
+
+HOLDER = """
+import sys, time
+from nmesd.engine.guard_link import GuardLink
+link = GuardLink(sys.argv[1], 1)
+link.connect(10**12)
+time.sleep(60)
+"""
+
+
+def test_the_guard_is_told_at_once_of_its_death_by_the_lifeline(folder: Path) -> None:
+    """Held before Hello: whoever has greeted is held to it."""
+    lifeline = Lifeline(str(folder / "g.life"))
+    peer = Peer(folder / "g")
+    engine = subprocess.Popen([sys.executable, "-c", HOLDER, str(folder / "g")])
+    try:
+        link = peer.accept()
+        assert select.select([link], [], [], SOON_S)[0]
+        assert isinstance(only(peer), Hello)
+        lifeline.watch()
+        assert select.select([lifeline], [], [], 0.1)[0] == []
+        engine.kill()
+        assert select.select([lifeline], [], [], SOON_S)[0] == [lifeline]
+    finally:
+        engine.kill()
+        engine.wait()
+        peer.close()
+        lifeline.close()
 
 
 @pytest.mark.parametrize(
@@ -261,6 +313,8 @@ GUARD_TOML = """\
 driver = "null"
 port = "none"
 channels = [1]
+[electrodes]
+area_cm2 = 25
 [guard]
 socket = "{folder}/g"
 """
@@ -302,7 +356,7 @@ def test_a_real_guard_arms_gives_disarms_trips_and_resets(
 
     def pulses_came() -> bool:
         now_ns = time.monotonic_ns()
-        link.lease(GIVING, now_ns + 80 * NS_PER_MS, now_ns, now_ns, now_ns)
+        lease(link, GIVING, now_ns, now_ns + 80 * NS_PER_MS)
         return link.report is not None and link.report.pulses >= 3
 
     wait_for(link, pulses_came)

@@ -5,7 +5,15 @@ from typing import Any
 
 import pytest
 
-from nmesd.engine.matching import FLOAT32, StreamFacts, match, mismatches, opened_mismatches
+from nmesd.engine.matching import (
+    FLOAT32,
+    StreamFacts,
+    describe,
+    match,
+    mismatches,
+    opened_mismatches,
+    rivals,
+)
 from nmesd.engine.settings import StreamSpec
 from nmesd.errors import Reason
 
@@ -136,3 +144,26 @@ def test_of_that_name_but_wrong(change: dict[str, Any], words: tuple[str, ...]) 
     assert (first.stream, first.reason) == (None, Reason.EMG_MISMATCH)
     assert (again.stream, again.reason) == (None, Reason.EMG_STREAM_CHANGED)
     assert all(word in first.found[0] for word in words)
+
+
+# ---- beside an open one ---------------------------------------------------------------------------
+
+
+def test_a_rival_fits_and_is_another() -> None:
+    """Also one that says it is the same device: two of one source_id are still two senders."""
+    another = FITS._replace(uid="u2")
+    third = FITS._replace(uid="u3")
+    assert rivals(SPEC, [], "u1") == []
+    assert rivals(SPEC, [FITS], "u1") == []
+    assert rivals(SPEC, [FITS, another, third], "u1") == [another, third]
+    assert rivals(SPEC, [another], "u1") == [another]  # ours is not heard of at the moment
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_does_not_fit_is_no_rival(name: str) -> None:
+    assert rivals(SPEC, [FITS, FITS._replace(uid="u2", **WRONG[name][0])], "u1") == []
+
+
+def test_every_stream_is_described_in_a_line() -> None:
+    lines = describe(SPEC, [FITS, FITS._replace(channels=3)])
+    assert [line.rsplit(": ", 1)[1] for line in lines] == ["fits", "3 channels, wanted 2"]

@@ -21,14 +21,19 @@ from nmesd.daemon.settings import (
 )
 from nmesd.errors import Reason
 from nmesd.sessions.folder import Folder, Writer
-from nmesd.sessions.replay import first_difference, replay
+from nmesd.sessions.replay import decide_again, first_difference, replay
 from nmesd.wire import Raw
 
 RATE_HZ = 1000
+RAIL_UV = 5000.0
 SETTINGS = engine_settings(
     DaemonSettings(
         stream=StreamSection(
-            name="x", rate_hz=RATE_HZ, labels=("other", "muscle"), muscle="muscle"
+            name="x",
+            rate_hz=RATE_HZ,
+            labels=("other", "muscle"),
+            muscle="muscle",
+            rail_uv=RAIL_UV,
         ),
         threshold=ThresholdSection(on_uv=10, off_uv=7),
         train=TrainSection(
@@ -53,11 +58,20 @@ def emg(seconds: float = 8) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]
     return out.astype(np.float32)
 
 
-def session(folder: Path, chunks: Sequence[int], *, new_epoch_at: int | None = None) -> Folder:
+def session(
+    folder: Path,
+    chunks: Sequence[int],
+    *,
+    new_epoch_at: int | None = None,
+    stuck_at: int | None = None,
+    stuck_uv: float = RAIL_UV,
+) -> Folder:
     """A session recorded as the engine does, the stream cut into chunks of these lengths by turns."""
     coefficients = ChainCoefficients.from_dict(SETTINGS.chain)
     cutter = HopCutter(coefficients.hop_samples, 1)
     samples, position, turn, epoch = emg(), 0, 0, 1
+    if stuck_at is not None:
+        samples[stuck_at : stuck_at + 300, 1] = stuck_uv
     with Writer(folder, {}, SETTINGS.to_json()) as writer:
         decider = Decider(Chain(coefficients, 1), SETTINGS.core, writer.entry)
         decider.restart_chain()
@@ -103,6 +117,33 @@ def test_a_stream_that_started_afresh_is_replayed_so(tmp_path: Path) -> None:
         data[start : start + 4] = (1).to_bytes(4, "little")
     (folder.path / "emg.bin").write_bytes(data)
     assert replay(Folder(folder.path)).diverged is not None
+
+
+def trips(folder: Folder) -> list[Reason]:
+    return [e.reason for _, e in folder.entries() if isinstance(e, ModeChanged) and e.reason]
+
+
+@pytest.mark.parametrize("chunks", [(4,), (1, 7, 250)])
+@pytest.mark.parametrize(
+    ("stuck_uv", "reason"), [(RAIL_UV, Reason.EMG_RAILED), (5.0, Reason.EMG_FLAT)]
+)
+def test_rail_and_flat_trip_again_in_the_replay(
+    stuck_uv: float, reason: Reason, chunks: Sequence[int], tmp_path: Path
+) -> None:
+    folder = session(tmp_path / "s", chunks, stuck_at=3200, stuck_uv=stuck_uv)  # in a train
+    assert trips(folder) == [reason]
+    assert replay(folder).diverged is None
+
+
+def test_a_record_from_before_rail_and_flat_replays_as_it_was_decided(tmp_path: Path) -> None:
+    folder = session(tmp_path / "s", (4,), stuck_at=3200)
+    path = folder.path / "settings.json"
+    settings = json.loads(path.read_text())
+    del settings["chain"]["rail_uv"], settings["chain"]["flat_hops"]
+    path.write_text(json.dumps(settings))
+    _, again = decide_again(Folder(folder.path))
+    reasons = [e.reason for _, e in again if isinstance(e, ModeChanged) and e.reason]
+    assert reasons == [Reason.EMG_STALE]  # the session's last act, and nothing of the rail
 
 
 def test_a_changed_sample_is_found(tmp_path: Path) -> None:
