@@ -30,7 +30,14 @@ class StreamError(NmesdError):
 
 
 class DeviceError(NmesdError):
-    """The stimulator does not open, answer or obey."""
+    """The stimulator does not open, answer or obey; `reason` is what the guard trips with, and its numbers."""
+
+    def __init__(
+        self, text: str, reason: Reason | None = None, value: int = 0, limit: int = 0
+    ) -> None:
+        super().__init__(text)
+        self.reason = Reason.DEVICE_FAILED if reason is None else reason
+        self.value, self.limit = value, limit
 
 
 class LinkError(NmesdError):
@@ -60,6 +67,8 @@ class Reason(IntEnum):
     EMG_NOT_FINITE = 11
     EMG_CHUNK_TOO_LONG = 12
     EMG_SETTLING = 13
+    EMG_RAILED = 14
+    EMG_FLAT = 15
     # the engine and the daemon
     ENGINE_OVERRUN = 20
     CLOCK_BACKWARDS = 21
@@ -85,11 +94,28 @@ class Reason(IntEnum):
     GUARD_CLOCK_BACKWARDS = 61
     GUARD_SHUTDOWN = 62
     DEVICE_FAILED = 63
+    DEVICE_LATE = 64
+    DEVICE_ANSWER = 65
+    DEVICE_ELECTRODE = 66
+    MACHINE_STALLED = 67
     # limits: refused whole
     LIMIT_AMPLITUDE = 80
     LIMIT_PULSE_WIDTH = 81
     LIMIT_RATE = 82
     LIMIT_CHANNEL = 83
+    LIMIT_CHARGE = 84
+    LIMIT_DENSITY = 85
+    LIMIT_POWER = 86
+    LIMIT_TOTAL_RMS = 87
+    LIMIT_CHANNELS_AT_ONCE = 88
+    LIMIT_RISE = 89
+    LIMIT_TRAIN = 90
+    LIMIT_REST = 91
+    LIMIT_DUTY = 92
+    LIMIT_TRAINS = 93
+    LIMIT_DOSE = 94
+    LIMIT_SESSION = 95
+    LIMIT_BALANCE = 96
 
 
 class Explanation(NamedTuple):
@@ -109,6 +135,7 @@ EXPLAIN: dict[Reason, Explanation] = {
     Reason.EMG_AMBIGUOUS: Explanation(
         "more than one EMG stream fits",
         "stop the other sender, or name source_id and host in [stream] of nmesd.toml",
+        "streams",
     ),
     Reason.EMG_MISMATCH: Explanation(
         "an EMG stream is there but not as described in nmesd.toml",
@@ -144,6 +171,12 @@ EXPLAIN: dict[Reason, Explanation] = {
         "ns",
     ),
     Reason.EMG_SETTLING: Explanation("filters are settling", "wait a moment"),
+    Reason.EMG_RAILED: Explanation(
+        "the EMG amplifier is at full scale", "check electrodes and reference, then reset"
+    ),
+    Reason.EMG_FLAT: Explanation(
+        "the EMG does not move at all", "check electrodes, cable and amplifier, then reset"
+    ),
     Reason.ENGINE_OVERRUN: Explanation(
         "a decision step took too long", "check load and temperature, then reset", "ns"
     ),
@@ -155,7 +188,9 @@ EXPLAIN: dict[Reason, Explanation] = {
         "the daemon does not answer", "see `nmesd log`, then reset", "ns"
     ),
     Reason.GUARD_GONE: Explanation("no connection to the guard", "start nmesd-guard, then reset"),
-    Reason.ENGINE_SHUTDOWN: Explanation("nmesd was shut down", "start it again"),
+    Reason.ENGINE_SHUTDOWN: Explanation(
+        "nmesd was shut down or reloaded while armed", "reset, then arm again"
+    ),
     Reason.OPERATOR_STOP: Explanation("stopped by the operator", "reset when ready"),
     Reason.ENGINE_GONE: Explanation("the engine ended", "see `nmesd log`, then reset"),
     Reason.LEASE_EXPIRED: Explanation(
@@ -189,6 +224,20 @@ EXPLAIN: dict[Reason, Explanation] = {
     Reason.DEVICE_FAILED: Explanation(
         "the stimulator failed", "check its cable and display, then reset"
     ),
+    Reason.DEVICE_LATE: Explanation(
+        "the stimulator answered too late", "check its cable and display, then reset", "ns"
+    ),
+    Reason.DEVICE_ANSWER: Explanation(
+        "the stimulator's answer cannot be understood", "check its cable and model, then reset"
+    ),
+    Reason.DEVICE_ELECTRODE: Explanation(
+        "the stimulator reports an electrode error", "check the electrodes, then reset", "channel"
+    ),
+    Reason.MACHINE_STALLED: Explanation(
+        "the whole computer stood still, guard and engine were late together",
+        "check load and temperature, then reset",
+        "ns",
+    ),
     Reason.LIMIT_AMPLITUDE: Explanation(
         "amplitude over the limit", "lower amplitude_ma in nmesd.toml", "µA"
     ),
@@ -196,10 +245,53 @@ EXPLAIN: dict[Reason, Explanation] = {
         "pulse width over the limit", "lower pulse_width_us in nmesd.toml", "µs"
     ),
     Reason.LIMIT_RATE: Explanation(
-        "pulse rate over the limit", "lower rate_hz of the programme", "µs period"
+        "pulse rate over the limit", "lower rate_hz in nmesd.toml", "mHz"
     ),
     Reason.LIMIT_CHANNEL: Explanation(
         "a channel this unit may not use", "choose another channel in nmesd.toml", "channel"
+    ),
+    Reason.LIMIT_CHARGE: Explanation(
+        "charge of a phase over the limit", "lower amplitude_ma or pulse_width_us", "pC"
+    ),
+    Reason.LIMIT_DENSITY: Explanation(
+        "r.m.s. current density over the limit for these electrodes",
+        "use larger electrodes, or lower amplitude, width or rate",
+        "µA/cm²",
+    ),
+    Reason.LIMIT_POWER: Explanation(
+        "power density over the limit for these electrodes",
+        "use larger electrodes, or lower amplitude, width or rate",
+        "µW/cm²",
+    ),
+    Reason.LIMIT_TOTAL_RMS: Explanation(
+        "r.m.s. current of all channels over the limit", "lower amplitude, width or rate", "µA"
+    ),
+    Reason.LIMIT_CHANNELS_AT_ONCE: Explanation(
+        "too many channels at once", "use fewer channels", "channels"
+    ),
+    Reason.LIMIT_RISE: Explanation(
+        "the amplitude rises too fast", "lengthen ramp_up_s in nmesd.toml", "µA"
+    ),
+    Reason.LIMIT_TRAIN: Explanation(
+        "the train is too long", "shorten ramps or plateau_s in nmesd.toml", "ns"
+    ),
+    Reason.LIMIT_REST: Explanation(
+        "too little rest before the train", "lengthen hold_off_s or relax_s in nmesd.toml", "ns"
+    ),
+    Reason.LIMIT_DUTY: Explanation(
+        "too much current time in one minute", "lengthen the rest between trains", "ns"
+    ),
+    Reason.LIMIT_TRAINS: Explanation(
+        "too many trains in one minute", "lengthen the rest between trains", "trains"
+    ),
+    Reason.LIMIT_DOSE: Explanation(
+        "the session's charge is used up", "end the session with `nmesd disarm`", "pC"
+    ),
+    Reason.LIMIT_SESSION: Explanation(
+        "the session's time is used up", "end the session with `nmesd disarm`", "ns"
+    ),
+    Reason.LIMIT_BALANCE: Explanation(
+        "the two phases of a pulse do not balance", "report this; do not use the device", "pC"
     ),
 }
 

@@ -1,45 +1,56 @@
-"""Process entry: `python -m nmesd.guard guard.toml`. Standard library only; says what it does as JSON lines."""
+"""Process entry: `python -m nmesd.guard [--zero] guard.toml`. Says what it does as JSON lines.
 
-from __future__ import annotations
+--zero: open the configured device, command stop, see that it obeys, exit. For ExecStopPost and for hands.
+Exit codes: 0 orderly end, or zero verified; 1 zero not verified; 2 could not start.
+"""
 
-import argparse
 import json
 import signal
+import socket
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
 from nmesd.drivers import make_driver
-from nmesd.errors import NmesdError
-from nmesd.guard.config import read_config
+from nmesd.errors import DeviceError, NmesdError
+from nmesd.guard.config import GuardConfig, read_config
 from nmesd.guard.door import Door
 from nmesd.guard.loop import Guard
 from nmesd.realtime import GUARD_PRIORITY, go_real_time
+from nmesd.wire import listens
+
+ANSWER_S = 1.0  # far more than a guard needs that is alive
 
 
 def log(event: str, **facts: Any) -> None:
     """One JSON line on standard error. Called on changes only, after the output was commanded."""
     line = {"event": event, "room": "guard", "mono_ns": time.monotonic_ns(), **facts}
     sys.stderr.write(json.dumps(line) + "\n")
-    sys.stderr.flush()
 
 
-def main() -> int:
-    """Run the guard until SIGTERM. Exit code 0 after an orderly end, 2 if it could not start."""
-    parser = argparse.ArgumentParser(
-        prog="nmesd guard", description="the process that alone may stimulate"
-    )
-    parser.add_argument("config", type=Path, help="guard.toml")
-    config_path = parser.parse_args().config
-    try:
-        config = read_config(config_path)
-        driver = make_driver(config.driver, config.port)
-        driver.open()
-        door = Door(config.socket)
-    except NmesdError as error:
-        log("guard cannot start", error=str(error))
+def main(arguments: list[str]) -> int:
+    """Run the guard until SIGTERM, or only make sure of zero."""
+    zero, files = "--zero" in arguments, [one for one in arguments if one != "--zero"]
+    if len(files) != 1 or files[0].startswith("-"):
+        sys.stderr.write("usage: python -m nmesd.guard [--zero] guard.toml\n")
         return 2
+    try:
+        config = read_config(Path(files[0]))
+        return verify_zero(config) if zero else run(config)
+    except NmesdError as error:
+        log(
+            "zero NOT verified: pull the electrode plug" if zero else "guard cannot start",
+            error=str(error),
+        )
+        return 1 if zero and isinstance(error, DeviceError) else 2
+
+
+def run(config: GuardConfig) -> int:
+    """The guard, from a verified zero to a commanded one."""
+    driver = make_driver(config.driver, config.port)
+    driver.open()
+    door = Door(config.socket, config.client_uid)
     missing = go_real_time(GUARD_PRIORITY)
     for lack in missing:
         log("warning", text=lack)
@@ -50,12 +61,8 @@ def main() -> int:
 
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
-    log(
-        "guard ready",
-        stimulator=driver.identify(),
-        socket=config.socket,
-        limits=_limits(config.limits._asdict()),
-    )
+    facts = {"socket": config.socket, "limits": config.limits._asdict()}
+    log("guard ready", stimulator=driver.identify(), **facts)
     try:
         guard.run()
     finally:
@@ -64,12 +71,25 @@ def main() -> int:
     return 0
 
 
-def _limits(values: dict[str, Any]) -> dict[str, Any]:
-    return {
-        key: sorted(c + 1 for c in v) if isinstance(v, frozenset) else v
-        for key, v in values.items()
-    }
+def verify_zero(config: GuardConfig) -> int:
+    """Zero by the guard that runs, or else by opening the device, which ends only when it has stopped."""
+    if listens(config.socket):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+            sock.bind("")  # an address of the kernel's choice, to hear the answer
+            sock.settimeout(ANSWER_S)
+            try:
+                sock.sendto(b"stop", config.socket + ".stop")
+                state = sock.recv(64).decode()
+            except OSError as error:
+                raise DeviceError(f"the guard that is running does not answer: {error}") from None
+        log("zero verified", by="the guard that is running", state=state)
+        return 0
+    driver = make_driver(config.driver, config.port)
+    driver.open()
+    driver.close()
+    log("zero verified", by="the stimulator itself", stimulator=driver.identify())
+    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

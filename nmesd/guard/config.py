@@ -1,9 +1,10 @@
 """guard.toml: which stimulator, which socket, which limits. Read once at start, by the guard alone."""
 
-from __future__ import annotations
-
+import os
+import pwd
 import tomllib
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,13 +19,16 @@ class GuardConfig(NamedTuple):
     driver: str
     port: str
     socket: str
+    client_uid: int  # the user whose engine is let in, beside root
     limits: Limits
     limits_hash: int
 
 
+_AREA_CM2 = (0.5, 400)  # smallest electrode in use to a thigh's; a slip of units is outside
 _SECTIONS = {
     "stimulator": {"driver", "port", "channels"},
-    "guard": {"socket"},
+    "electrodes": {"area_cm2"},
+    "guard": {"socket", "client_user"},
     "limits": {rule.key for rule in RULES},
 }
 
@@ -37,61 +41,57 @@ def read_config(path: Path) -> GuardConfig:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from None
     for section, content in data.items():
-        known = _SECTIONS.get(section)
-        if known is None or not isinstance(content, dict):
-            raise ConfigError(
-                f"{path}: unknown section [{section}]; known are {', '.join(_SECTIONS)}"
-            )
-        for key in content:
-            if key not in known:
-                raise ConfigError(
-                    f"{path}: [{section}] unknown key {key}; known are {', '.join(sorted(known))}"
-                )
-    stimulator = data.get("stimulator", {})
+        for key in content if isinstance(content, dict) and section in _SECTIONS else [""]:
+            if key not in _SECTIONS.get(section, ()):
+                known = "; ".join(f"[{name}] {', '.join(keys)}" for name, keys in _SECTIONS.items())
+                raise ConfigError(f"{path}: unknown [{section}] {key}; known are {known}")
+
+    def get(key: str, fits: Callable[[Any], bool], wanted: str, default: Any = None) -> Any:
+        section, _, name = key.partition(".")
+        value = data.get(section, {}).get(name, default)
+        if not fits(value):
+            raise ConfigError(f"{path}: [{section}] {name} = {value!r}: {wanted}")
+        return value
+
+    limits = {}
+    for rule in RULES:
+        least, most = rule.floor, rule.ceiling
+        wanted = f"must be {least:g} to {most:g} ({rule.source}); default {rule.default:g}"
+        value = get(f"limits.{rule.key}", _number(least, most), wanted, rule.default)
+        limits[rule.field] = int(round(value * rule.scale, 3))  # 32.3 mA is 32300 µA, not 32299
+    channels = get("stimulator.channels", _are_channels, f"list those in use, 1 to {CHANNELS}")
+    wanted = f"give the smallest electrode's area, {_AREA_CM2} cm²; there is no default"
+    area_cm2 = get("electrodes.area_cm2", _number(*_AREA_CM2), wanted)
+    user = get("guard.client_user", _is_user_or_none, "no such user on this system")
     return GuardConfig(
-        driver=_text(path, stimulator, "stimulator", "driver"),
-        port=_text(path, stimulator, "stimulator", "port"),
-        socket=_text(path, data.get("guard", {}), "guard", "socket"),
-        limits=_limits(path, data.get("limits", {}), _channels(path, stimulator)),
+        driver=get("stimulator.driver", _is_text, 'a text is needed, as in driver = "null"'),
+        port=get("stimulator.port", _is_text, "a text is needed: what the driver opens"),
+        socket=get("guard.socket", _is_text, "a text is needed: the path of the guard's socket"),
+        client_uid=pwd.getpwnam(user).pw_uid if user else os.getuid(),
+        limits=Limits(
+            **limits, channels=tuple(c - 1 for c in channels), area_mm2=int(area_cm2 * 100)
+        ),
         # Two 32-bit checksums of the file: names the limits in force in handshake and record, no security.
         limits_hash=zlib.crc32(text) << 32 | zlib.adler32(text),
     )
 
 
-def _text(path: Path, section: dict[str, Any], name: str, key: str) -> str:
-    value = section.get(key)
-    if not isinstance(value, str) or not value:
-        raise ConfigError(
-            f'{path}: [{name}] {key} = {value!r}: a text is needed, as in {key} = "..."'
-        )
-    return value
+def _number(least: float, most: float) -> Callable[[Any], bool]:
+    return lambda value: type(value) in (int, float) and least <= value <= most
 
 
-def _channels(path: Path, stimulator: dict[str, Any]) -> frozenset[int]:
-    value = stimulator.get("channels")
-    ok = (
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _is_user_or_none(value: Any) -> bool:
+    return value is None or value in [user.pw_name for user in pwd.getpwall()]
+
+
+def _are_channels(value: Any) -> bool:
+    known = range(1, CHANNELS + 1)
+    return (
         isinstance(value, list)
-        and value
-        and all(type(c) is int and 1 <= c <= CHANNELS for c in value)
+        and value != []
+        and all(type(c) is int and c in known for c in value)
     )
-    if not ok or not isinstance(value, list):
-        raise ConfigError(
-            f"{path}: [stimulator] channels = {value!r}: list the channels that may be used, 1 to {CHANNELS}, "
-            "as in channels = [1]"
-        )
-    return frozenset(channel - 1 for channel in value)
-
-
-def _limits(path: Path, section: dict[str, Any], channels: frozenset[int]) -> Limits:
-    values: dict[str, int] = {}
-    for rule in RULES:
-        value = section.get(rule.key, rule.default)
-        # A limit of less than one integer unit would be a limit of zero.
-        if type(value) not in (int, float) or not 1 / rule.scale <= value <= rule.ceiling:
-            raise ConfigError(
-                f"{path}: [limits] {rule.key} = {value!r} {rule.unit}: must be at least "
-                f"{1 / rule.scale:g} and at most {rule.ceiling} {rule.unit} ({rule.source}); "
-                f"the default is {rule.default}"
-            )
-        values[rule.key] = int(round(value * rule.scale, 3))  # 32.3 mA is 32300 µA, not 32299
-    return Limits(values["amplitude_ma"], values["pulse_width_us"], values["rate_hz"], channels)

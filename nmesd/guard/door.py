@@ -1,41 +1,48 @@
 """The guard's sockets: one client at a time for leases, and a stop that anyone admitted locally may knock on."""
 
-from __future__ import annotations
-
 import contextlib
 import os
+import pwd
 import socket
 import struct
 from pathlib import Path
+from typing import Any
 
 from nmesd.errors import LinkError
-from nmesd.wire import Link
+from nmesd.wire import Link, listens
+from nmesd.wire.lifeline import Lifeline
 
 _PEER = struct.Struct("3i")  # pid, uid, gid: struct ucred
+MOST_KNOCKS = 16  # heard in one turn, so that no flood of stops keeps the guard from its clock
 
 
 class Door:
-    """`path` takes the engine (SOCK_SEQPACKET); `path`.stop takes datagrams, each of which means stop."""
+    """Two sockets and a lifeline.
 
-    def __init__(self, path: str) -> None:
+    `path` takes the engine (SOCK_SEQPACKET). `path`.stop takes datagrams, each of which means stop; a sender with
+    an address hears back when it is done. `path`.life tells of the engine's death at once.
+    """
+
+    def __init__(self, path: str, client_uid: int) -> None:
+        self._admitted = (0, os.getuid(), client_uid)
         self._paths = (path, path + ".stop")
-        if _somebody_listens(path):
+        self.client: Link | None = None
+        if listens(path):
             raise LinkError(f"{path}: another guard is running there; stop it first")
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.stopper = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        for sock, name in zip((self.listener, self.stopper), self._paths, strict=True):
-            with contextlib.suppress(FileNotFoundError):
-                Path(name).unlink()
-            try:
+        try:
+            for sock, name in zip((self.listener, self.stopper), self._paths, strict=True):
+                with contextlib.suppress(FileNotFoundError):
+                    Path(name).unlink()
                 sock.bind(name)
-            except OSError as error:
-                raise LinkError(
-                    f"{name}: cannot be made: {error}; does its folder exist and belong to us?"
-                ) from None
-            Path(name).chmod(0o660)
-            sock.setblocking(False)
-        self.listener.listen(1)
-        self.client: Link | None = None
+                _admit(name, client_uid)
+                sock.setblocking(False)
+            self.listener.listen(1)
+            self.lifeline = Lifeline(path + ".life")
+            _admit(path + ".life", client_uid)
+        except OSError as error:
+            raise LinkError(f"{path}: {error}; does its folder exist and belong to us?") from None
 
     def accept(self) -> bool:
         """Let a new client in. False if it was sent away: there is one already, or it is a stranger."""
@@ -44,20 +51,24 @@ class Door:
         except OSError:
             return False
         _, uid, _ = _PEER.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size))
-        if self.client is not None or uid not in (0, os.getuid()):
+        if self.client is not None or uid not in self._admitted:
             sock.close()
             return False
         self.client = Link(sock)
         return True
 
-    def knocked(self) -> bool:
-        """True if somebody asked for a stop."""
-        asked = False
+    def knocks(self) -> list[Any]:
+        """Addresses of those who asked for a stop; None for one that has none."""
+        knocked: list[Any] = []
         with contextlib.suppress(BlockingIOError):
-            while True:
-                self.stopper.recv(64)
-                asked = True
-        return asked
+            while len(knocked) < MOST_KNOCKS:
+                knocked.append(self.stopper.recvfrom(64)[1])
+        return knocked
+
+    def answer(self, address: Any, state: str) -> None:
+        """Tell one that the output was commanded to zero."""
+        with contextlib.suppress(OSError, TypeError):
+            self.stopper.sendto(state.encode(), address)
 
     def drop_client(self) -> None:
         """The client is gone."""
@@ -68,20 +79,15 @@ class Door:
     def close(self) -> None:
         """Close and remove the sockets."""
         self.drop_client()
+        self.lifeline.close()
         for sock, name in zip((self.listener, self.stopper), self._paths, strict=True):
             sock.close()
             with contextlib.suppress(FileNotFoundError):
                 Path(name).unlink()
 
 
-def _somebody_listens(path: str) -> bool:
-    """Is a guard there already? The socket of one that was killed is left behind, but nobody listens."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as sock:
-        sock.setblocking(False)
-        try:
-            sock.connect(path)
-        except BlockingIOError:
-            return True  # it has no room, but it is there
-        except OSError:
-            return False
-        return True
+def _admit(path: str, uid: int) -> None:
+    """Let the client's user open it: by its group, where that is another's."""
+    Path(path).chmod(0o660)
+    if uid != os.getuid():
+        os.chown(path, -1, pwd.getpwuid(uid).pw_gid)

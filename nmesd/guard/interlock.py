@@ -2,59 +2,40 @@
 
 Rules
   1. Silent at birth: the guard starts DISARMED, with zero output.
-  2. One door out: an Arm frame that echoes the guard's current nonce, its limits' hash and the settings' hash of
-     this engine's Hello. The nonce changes whenever the guard leaves DISARMED, so an Arm works once.
+  2. One door out: an Arm frame of a named operator that echoes the guard's current nonce, its limits' hash and the
+     settings' hash of this engine's Hello. The nonce changes when the guard leaves DISARMED: an Arm works once.
   3. Output needs ARMED and a Lease that has not expired, of this session, next in sequence, not from the past or
      the future, reaching at most MAX_LEASE_NS ahead, within every limit, whose beliefs are true.
   4. While ARMED, leases must flow even at zero output: one that expires is a trip.
   5. Refuse, do not clip: anything else while ARMED is refused whole, gives zero and latches. The first
-     reason is kept.
+     reason is kept, with its numbers.
   6. Zero is always accepted. TRIPPED ends only with Reset, and Reset leads only to DISARMED.
+  7. Time and what was given use up limits too (`tally.py`); only an operator's Disarm ends a session's account.
 
 Table (state, input -> state)
   DISARMED  Arm, as in rule 2               -> ARMED     zero, lease of MAX_LEASE_NS to begin with
   DISARMED  Arm otherwise, Lease with output-> TRIPPED
   ARMED     Lease, as in rule 3             -> ARMED     output of the lease
   ARMED     Disarm                          -> DISARMED  zero
-  ARMED     any other frame, expiry, end    -> TRIPPED   zero
+  ARMED     any other frame, expiry, limit  -> TRIPPED   zero
   any       Stop, Fault                     -> TRIPPED   zero
   TRIPPED   Reset                           -> DISARMED  zero
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
+from nmesd import wire
+from nmesd.drivers.base import Given
 from nmesd.errors import Reason
-from nmesd.guard.limits import Limits, violation
+from nmesd.guard.limits import Fault, Limits, violation
+from nmesd.guard.tally import Tally, admit, overrun, silence
 from nmesd.units import NS_PER_MS
-from nmesd.wire import (
-    ZERO,
-    Arm,
-    Disarm,
-    GuardState,
-    Hello,
-    Lease,
-    Output,
-    Received,
-    Reset,
-    Stop,
-    is_zero,
-    session_token,
-)
+from nmesd.wire import KINDS, ZERO, GuardState, Lease, Output, Received, is_zero, session_token
 
 MAX_LEASE_NS = 100 * NS_PER_MS  # rule 1 of the design: never over 100 ms
 NO_HELLO = -1  # no Arm can echo it
 MOST_NS = 2**63 - 1  # what a Report can carry
-
-
-class Fault(NamedTuple):
-    """Something the loop found: end of connection, bad frame, late tick, failing device, operator's stop."""
-
-    reason: Reason
-    value: int = 0
-    limit: int = 0
-    channel: int = -1
+_REASONS = frozenset(Reason) - {Reason.NONE}
 
 
 class State(NamedTuple):
@@ -70,12 +51,14 @@ class State(NamedTuple):
     now_ns: int = 0
     trip: Fault | None = None
     lease: Lease | None = None  # the one in force
+    tally: Tally = Tally()
 
 
-def step(
-    state: State, now_ns: int, cause: Received | Fault | None, limits: Limits, limits_hash: int
-) -> State:
-    """What is let through from now on. `cause` None is a tick."""
+Cause = Received | Given | Fault | None  # a frame, what the device gave, something wrong, or a tick
+
+
+def step(state: State, now_ns: int, cause: Cause, limits: Limits, limits_hash: int) -> State:
+    """What is let through from now on."""
     if now_ns < state.now_ns:
         return _trip(state, Fault(Reason.GUARD_CLOCK_BACKWARDS, now_ns, state.now_ns))
     state = state._replace(now_ns=now_ns)
@@ -83,9 +66,13 @@ def step(
         return _trip(state, cause)
     if state.state is GuardState.ARMED and now_ns >= state.expiry_ns:
         return _trip(state, Fault(Reason.LEASE_EXPIRED, now_ns - state.expiry_ns, 0))
-    if cause is None:
-        return state
-    return _frame(state, cause, limits, limits_hash)
+    if isinstance(cause, Given):
+        state = _gave(state, cause, limits)
+    if state.state is GuardState.ARMED:
+        used_up = overrun(state.tally, now_ns, limits)
+        if used_up is not None:
+            return _trip(state, used_up)
+    return _frame(state, cause, limits, limits_hash) if isinstance(cause, Received) else state
 
 
 def connected(state: State, now_ns: int) -> State:
@@ -97,9 +84,12 @@ def _frame(state: State, received: Received, limits: Limits, limits_hash: int) -
     expected = state.sequence + 1 & 0xFFFFFFFF
     state = state._replace(sequence=received.sequence)
     match received.frame:  # zero is always accepted, whatever else is wrong with the frame
-        case Stop(reason, value, limit):
-            return _trip(state, Fault(_reason(reason), value, limit))
-        case Disarm():
+        case wire.Stop(reason, value, limit):
+            known = Reason(reason) if reason in _REASONS else Reason.FRAME_BAD
+            return _trip(state, Fault(known, value, limit))
+        case wire.Disarm(operator):
+            if operator:
+                state = state._replace(tally=state.tally._replace(dose_pc=0, session_since_ns=None))
             return _disarmed(state) if state.state is GuardState.ARMED else state
         case _:
             pass
@@ -110,31 +100,30 @@ def _frame(state: State, received: Received, limits: Limits, limits_hash: int) -
     match received.frame:
         case Lease() as lease:
             return _lease(state, lease, limits)
-        case Hello(settings_hash, _) if state.state is not GuardState.ARMED:
+        case wire.Hello(settings_hash, _) if state.state is not GuardState.ARMED:
             return state._replace(settings_hash=settings_hash)
-        case Arm() as arm if state.state is not GuardState.ARMED:
+        case wire.Arm() as arm if state.state is not GuardState.ARMED:
             return _arm(state, arm, limits_hash)
-        case Reset() if state.state is not GuardState.ARMED:
+        case wire.Reset() if state.state is not GuardState.ARMED:
             return _disarmed(state) if state.state is GuardState.TRIPPED else state
         case _:
-            return _trip(state, Fault(Reason.FRAME_UNEXPECTED, received.frame.KIND, 0))
+            return _trip(state, Fault(Reason.FRAME_UNEXPECTED, KINDS[type(received.frame)], 0))
 
 
-def _arm(state: State, arm: Arm, limits_hash: int) -> State:
+def _arm(state: State, arm: wire.Arm, limits_hash: int) -> State:
     if state.state is GuardState.TRIPPED:
         return state
-    if (arm.nonce, arm.limits_hash, arm.settings_hash) != (
-        state.nonce,
-        limits_hash,
-        state.settings_hash,
-    ):
+    said = (arm.nonce, arm.limits_hash, arm.settings_hash)
+    if said != (state.nonce, limits_hash, state.settings_hash) or not arm.operator:
         return _trip(state, Fault(Reason.SESSION_MISMATCH))
+    tally = state.tally
+    if tally.session_since_ns is None:
+        tally = tally._replace(session_since_ns=state.now_ns)
     return state._replace(
         state=GuardState.ARMED,
         expiry_ns=state.now_ns + MAX_LEASE_NS,
         session=session_token(arm),
-        output=ZERO,
-        lease=None,
+        tally=tally,
     )
 
 
@@ -145,7 +134,7 @@ def _lease(state: State, lease: Lease, limits: Limits) -> State:
         return (
             state
             if is_zero(lease.output)
-            else _trip(state, Fault(Reason.FRAME_UNEXPECTED, lease.KIND, 0))
+            else _trip(state, Fault(Reason.FRAME_UNEXPECTED, KINDS[Lease], 0))
         )
     ahead_ns = lease.expiry_ns - state.now_ns
     if lease.session != state.session:
@@ -156,10 +145,20 @@ def _lease(state: State, lease: Lease, limits: Limits) -> State:
         return _trip(state, Fault(Reason.LEASE_TOO_LONG, ahead_ns, MAX_LEASE_NS))
     if not lease.believes_armed or bool(lease.believes_output) is is_zero(lease.output):
         return _trip(state, Fault(Reason.BELIEF_MISMATCH))
-    over = violation(lease.output, limits)
-    if over is not None:
-        return _trip(state, Fault(*over))
-    return state._replace(output=lease.output, expiry_ns=lease.expiry_ns, lease=lease)
+    tally = violation(lease.output, limits) or admit(
+        state.tally, lease.output, state.now_ns, limits
+    )
+    if isinstance(tally, Fault):
+        return _trip(state, tally)
+    return state._replace(output=lease.output, expiry_ns=lease.expiry_ns, lease=lease, tally=tally)
+
+
+def _gave(state: State, given: Given, limits: Limits) -> State:
+    tally = state.tally._replace(dose_pc=state.tally.dose_pc + given.charge_pc)
+    state = state._replace(tally=tally)
+    if abs(given.net_pc) > limits.net_charge_pc:
+        return _trip(state, Fault(Reason.LIMIT_BALANCE, given.net_pc, limits.net_charge_pc))
+    return state
 
 
 def _trip(state: State, fault: Fault) -> State:
@@ -179,12 +178,6 @@ def _silent(state: State, to: GuardState) -> State:
         expiry_ns=0,
         session=0,
         lease=None,
+        tally=silence(state.tally, state.now_ns),
         nonce=state.nonce + 1 & 0xFFFFFFFFFFFFFFFF,
     )
-
-
-def _reason(number: int) -> Reason:
-    try:
-        return Reason(number) or Reason.FRAME_BAD
-    except ValueError:
-        return Reason.FRAME_BAD

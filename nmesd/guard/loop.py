@@ -1,26 +1,24 @@
 """The guard's loop: frames and time go into the interlock, what it lets through goes to the stimulator."""
 
-from __future__ import annotations
-
 import os
 import select
 import time
 from collections.abc import Callable
 from typing import Any
 
-from nmesd.drivers.base import NEVER_NS, Driver, Given
+from nmesd.drivers.base import NEVER_NS, Driver
 from nmesd.errors import DeviceError, LinkError, Reason, explain
 from nmesd.guard.config import GuardConfig
 from nmesd.guard.door import Door
-from nmesd.guard.interlock import Fault, State, connected, step
+from nmesd.guard.interlock import Cause, State, connected, step
+from nmesd.guard.limits import Fault
 from nmesd.units import NS_PER_MS, NS_PER_S
-from nmesd.wire import GuardState, Received, Report
+from nmesd.wire import GuardState, Hello, Link, Report, is_zero
 
-TICK_NS = 5 * NS_PER_MS  # how often it looks at its own clock at least
+TICK_NS = 5 * NS_PER_MS  # how often it looks at its own clock at least, and reports
 LATE_NS = 10 * NS_PER_MS  # half a default lease: later than this it no longer trusts its own watch
+STALL_NS = 2 * NS_PER_MS  # late by this at a lease's end: then the engine may not be to blame
 MOST_FRAMES = 64  # read in one turn, so that no flood keeps it from its clock and the stop
-REPORT_NS = 20 * NS_PER_MS
-
 Log = Callable[..., None]
 
 
@@ -37,8 +35,7 @@ class Guard:
             now_ns=time.monotonic_ns(), nonce=int.from_bytes(os.urandom(8), "little")
         )
         self._next_pulse_ns = NEVER_NS
-        self._report_ns = 0
-        self._pulses = self._charge_pc = self._late_max_ns = 0
+        self._report_ns = self._pulses = self._charge_pc = self._late_max_ns = 0
         self._first = (0, 0, 0, 0)  # stages of the last change from zero to output, see wire.Report
         self._waiting_for_first = False
         self._zero_owed = False  # the device failed and has not taken a zero since
@@ -57,24 +54,23 @@ class Guard:
     # ---- one turn of the loop -----------------------------------------------------------------------------
 
     def _turn(self) -> None:
+        door = self._door
         planned_ns = self._wake_ns(time.monotonic_ns())
         ready = self._wait(planned_ns)
-        late_ns = time.monotonic_ns() - planned_ns
-        if self._state.state is GuardState.ARMED:
-            self._late_max_ns = max(self._late_max_ns, late_ns)
-            if late_ns > LATE_NS:
-                self._step(Fault(Reason.GUARD_LATE, late_ns, LATE_NS))
-        if self._door.stopper in ready and self._door.knocked():
+        self._judge_own_lateness(time.monotonic_ns() - planned_ns, spoke=door.client in ready)
+        for address in door.knocks() if door.stopper in ready else ():
             self._step(Fault(Reason.OPERATOR_STOP))
-        if self._door.client in ready:
-            self._read_client()
-        if self._door.listener in ready and self._door.accept():
+            door.answer(address, self._state.state.name)
+        if door.lifeline in ready:
+            door.lifeline.clear()
+            self._engine_gone()
+        if door.client and door.client in ready:
+            self._read(door.client)
+        if door.listener in ready and door.accept():
             self._state = connected(self._state, time.monotonic_ns())
             self._report()
         self._step(None)
-        if self._zero_owed:
-            self._zero_again()
-        self._give()
+        self._attend_device()
         if time.monotonic_ns() >= self._report_ns:
             self._report()
 
@@ -85,95 +81,101 @@ class Guard:
         return max(wake_ns, now_ns)
 
     def _wait(self, until_ns: int) -> list[Any]:
-        sockets = [self._door.listener, self._door.stopper, self._door.client]
+        door = self._door
+        wanted: list[Any] = [door.stopper, door.lifeline, door.listener]
+        wanted += [one for one in (door.client, self._driver) if one and one.fileno() >= 0]
         timeout_s = max(0, until_ns - time.monotonic_ns()) / NS_PER_S
-        ready: list[Any]
-        ready, _, _ = select.select([s for s in sockets if s is not None], [], [], timeout_s)
-        return ready
+        return select.select(wanted, [], [], timeout_s)[0]
 
-    def _read_client(self) -> None:
-        client = self._door.client
-        if client is None:
+    def _judge_own_lateness(self, late_ns: int, *, spoke: bool) -> None:
+        """Late too, or alone? An engine that spoke meanwhile shows that the machine did not stand still."""
+        if self._state.state is not GuardState.ARMED:
             return
+        self._late_max_ns = max(self._late_max_ns, late_ns)
+        expired = time.monotonic_ns() >= self._state.expiry_ns
+        if late_ns > LATE_NS or (expired and late_ns > STALL_NS):
+            reason = Reason.GUARD_LATE if spoke else Reason.MACHINE_STALLED
+            self._step(Fault(reason, late_ns, STALL_NS if expired else LATE_NS))
+
+    def _read(self, client: Link) -> None:
         try:
             for _ in range(MOST_FRAMES):
                 if (received := client.receive()) is None:
                     break
                 self._step(received)
+                if isinstance(received.frame, Hello):
+                    self._door.lifeline.watch()
         except LinkError as error:
             self._step(Fault(Reason.FRAME_BAD))
             self._log("bad frame", error=str(error))
         if client.closed:
             self._door.drop_client()
-            if self._state.state is GuardState.ARMED:
-                self._step(Fault(Reason.ENGINE_GONE))
+            self._engine_gone()
+
+    def _engine_gone(self) -> None:
+        if self._state.state is GuardState.ARMED:
+            self._step(Fault(Reason.ENGINE_GONE))
 
     # ---- interlock and device -----------------------------------------------------------------------------
 
-    def _step(self, cause: Received | Fault | None) -> None:
+    def _step(self, cause: Cause) -> None:
         before, now_ns = self._state, time.monotonic_ns()
         self._state = after = step(
             before, now_ns, cause, self._config.limits, self._config.limits_hash
         )
         if after.output != before.output:
-            self._command(before, after, now_ns)
+            self._command(before, now_ns)
         if after.state is not before.state:
             self._tell_change(before)
 
-    def _command(self, before: State, after: State, now_ns: int) -> None:
+    def _command(self, before: State, now_ns: int) -> None:
+        output = self._state.output
         try:
-            if after.state is not GuardState.ARMED or not any(c.amplitude_ua for c in after.output):
+            if is_zero(output):
+                self._zero_owed = True
                 self._next_pulse_ns = NEVER_NS
                 self._driver.zero(now_ns)
                 self._zero_owed = False
-                return
-            self._driver.apply(after.output, now_ns)
-            self._next_pulse_ns = now_ns
-            if not any(c.amplitude_ua for c in before.output):
-                self._waiting_for_first = True
+            else:
+                self._next_pulse_ns = now_ns
+                self._waiting_for_first |= is_zero(before.output)
+                self._driver.apply(output, now_ns)
         except DeviceError as error:
             self._device_failed(error)
 
-    def _give(self) -> None:
-        now_ns = time.monotonic_ns()
-        armed = self._state.state is GuardState.ARMED and now_ns < self._state.expiry_ns
-        if not armed or now_ns < self._next_pulse_ns:
-            return
+    def _attend_device(self) -> None:
+        """Hear it, zero it while it owes that, and let it give what is due under a lease that holds right now."""
         try:
+            self._driver.listen(time.monotonic_ns())
+            if self._zero_owed:
+                self._driver.zero(time.monotonic_ns())
+                self._zero_owed = False
+            now_ns = time.monotonic_ns()
+            fresh = self._state.state is GuardState.ARMED and now_ns < self._state.expiry_ns
+            if not fresh or now_ns < self._next_pulse_ns:
+                return
             given = self._driver.tick(now_ns)
         except DeviceError as error:
             self._device_failed(error)
             return
-        self._count(given, now_ns)
-
-    def _count(self, given: Given, now_ns: int) -> None:
         self._next_pulse_ns = given.next_ns
         self._pulses += given.pulses
         self._charge_pc += given.charge_pc
-        if self._waiting_for_first and given.pulses and self._state.lease is not None:
+        lease = self._state.lease
+        if self._waiting_for_first and given.pulses and lease is not None:
             self._waiting_for_first = False
-            self._first = (
-                self._state.sequence,
-                self._state.lease.sample_ns,
-                now_ns,
-                time.monotonic_ns(),
-            )
+            written_ns = time.monotonic_ns()
+            self._first = (self._state.sequence, lease.sample_ns, now_ns, written_ns)
             self._report()
-
-    def _zero_again(self) -> None:
-        try:
-            self._driver.zero(time.monotonic_ns())
-            self._zero_owed = False
-        except DeviceError as error:
-            if self._state.state is not GuardState.TRIPPED:  # else it was said, and is tried again
-                self._device_failed(error)
+        self._step(given)
 
     def _device_failed(self, error: DeviceError) -> None:
+        said = self._zero_owed and self._state.state is GuardState.TRIPPED  # and is tried again
         self._zero_owed = True
         self._next_pulse_ns = NEVER_NS
-        if self._state.state is not GuardState.TRIPPED:
-            self._step(Fault(Reason.DEVICE_FAILED))
-        self._log("device failed", error=str(error))
+        self._step(Fault(error.reason, error.value, error.limit))
+        if not said:
+            self._log("device failed", error=str(error))
 
     # ---- telling ------------------------------------------------------------------------------------------
 
@@ -190,25 +192,14 @@ class Guard:
         self._log("guard state", **facts)
 
     def _report(self) -> None:
-        self._report_ns = time.monotonic_ns() + REPORT_NS
+        self._report_ns = time.monotonic_ns() + TICK_NS
         if self._door.client is None:
             return
         state = self._state
-        trip = state.trip or Fault(Reason.NONE)
-        self._door.client.send(
-            Report(
-                state.state,
-                state.nonce,
-                self._config.limits_hash,
-                state.session,
-                *trip,
-                state.sequence,
-                any(c.amplitude_ua for c in state.output),
-                self._pulses,
-                self._charge_pc,
-                *self._first,
-                self._late_max_ns,
-                self._real_time,
-                self._driver.capabilities.simulated,
-            )
-        )
+        report = Report(
+            state.state, state.nonce, self._config.limits_hash, state.session,
+            *(state.trip or Fault(Reason.NONE)), state.sequence, not is_zero(state.output),
+            self._pulses, self._charge_pc, *self._first, self._late_max_ns,
+            self._real_time, self._driver.capabilities.simulated,
+        )  # fmt: skip
+        self._door.client.send(report)

@@ -30,7 +30,7 @@ from nmesd.wire.frames import (
     is_zero,
     session_token,
 )
-from nmesd.wire.link import Link
+from nmesd.wire.link import Link, listens
 
 __all__ = [
     "CHANNELS",
@@ -65,5 +65,6 @@ __all__ = [
     "decode",
     "encode",
     "is_zero",
+    "listens",
     "session_token",
 ]

@@ -63,3 +63,16 @@ class Link:
         """Close this end."""
         self.closed = True
         self._socket.close()
+
+
+def listens(path: str) -> bool:
+    """Does anybody listen at `path`? The socket of a killed process is left behind, but nobody listens."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as sock:
+        sock.setblocking(False)
+        try:
+            sock.connect(path)
+        except BlockingIOError:
+            return True  # it has no room, but it is there
+        except OSError:
+            return False
+        return True
