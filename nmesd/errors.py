@@ -302,6 +302,8 @@ def explain(reason: Reason, value: int = 0, limit: int = 0) -> str:
     numbers = ""
     if unit == "ns":
         numbers = f" ({value / 1e6:.1f} ms, limit {limit / 1e6:.1f} ms)"
+    elif unit == "channel":
+        numbers = f" (channel {value})"
     elif unit:
         numbers = f" ({value} {unit}, limit {limit} {unit})"
     return f"{text}{numbers}: {remedy}" if remedy else f"{text}{numbers}"

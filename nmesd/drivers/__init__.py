@@ -10,6 +10,7 @@ from nmesd.errors import ConfigError
 # name in guard.toml -> (module, class)
 DRIVERS = {
     "sim": ("nmesd.drivers.sim", "SimulatedStimulator"),
+    "sim_device": ("nmesd.drivers.sim_device", "SimulatedDevice"),
     "null": ("nmesd.drivers.null", "NullStimulator"),
 }
 

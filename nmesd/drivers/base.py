@@ -20,20 +20,30 @@ class Given(NamedTuple):
     """What a tick gave, and when the next pulse is due (CLOCK_MONOTONIC, NEVER_NS if none)."""
 
     pulses: int
-    charge_pc: int
+    charge_pc: int  # of the first phases together
+    net_pc: int  # both phases of every pulse as it was coded for the device: 0 if they balance
     next_ns: int
 
 
 class Driver(Protocol):
-    """A stimulator. Every method may raise DeviceError; the guard then commands zero and trips."""
+    """A stimulator. Every method may raise DeviceError; the guard then commands zero and trips.
+
+    None of them waits, but `open` and `close`.
+    """
 
     capabilities: Capabilities
 
     def open(self) -> None:
-        """Open the device exclusively and make sure that it gives nothing."""
+        """Open the device for this process alone, command stop, and verify that it gives nothing."""
 
     def identify(self) -> str:
         """Model, serial number and firmware, for people and the record."""
+
+    def fileno(self) -> int:
+        """Becomes readable when the device says something; -1 for a device that never does."""
+
+    def listen(self, now_ns: int) -> None:
+        """Hear what the device says, in any state. Raises DeviceError if an answer is late, odd or bad."""
 
     def zero(self, now_ns: int) -> None:
         """Give nothing from now on. Always allowed, may be repeated."""

@@ -24,6 +24,13 @@ class NullStimulator:
         """What it is."""
         return "no stimulator"
 
+    def fileno(self) -> int:
+        """It never says anything."""
+        return -1
+
+    def listen(self, now_ns: int) -> None:
+        """It never says anything."""
+
     def zero(self, now_ns: int) -> None:
         """Give nothing from now on."""
         self._clock.set(ZERO)
@@ -36,7 +43,7 @@ class NullStimulator:
         """Count what is due."""
         due = self._clock.due(now_ns)
         charge = sum(charge_pc(wanted.amplitude_ua, wanted.pulse_width_us) for _, wanted in due)
-        return Given(len(due), charge, self._clock.next_ns())
+        return Given(len(due), charge, 0, self._clock.next_ns())
 
     def close(self) -> None:
         """Give nothing any more."""

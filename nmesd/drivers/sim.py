@@ -35,6 +35,13 @@ class SimulatedStimulator:
         """What it is."""
         return f"simulated stimulator, pulses to {self._port}"
 
+    def fileno(self) -> int:
+        """It never says anything."""
+        return -1
+
+    def listen(self, now_ns: int) -> None:
+        """It never says anything."""
+
     def zero(self, now_ns: int) -> None:
         """Give nothing from now on."""
         self._clock.set(ZERO)
@@ -53,7 +60,7 @@ class SimulatedStimulator:
             )
             pulses += 1
             charge += charge_pc(wanted.amplitude_ua, wanted.pulse_width_us)
-        return Given(pulses, charge, self._clock.next_ns())
+        return Given(pulses, charge, 0, self._clock.next_ns())
 
     def close(self) -> None:
         """Give nothing any more."""
