@@ -11,14 +11,15 @@ LOCKED := install --require-hashes --only-binary=:all: --requirement
 RUN := $(VENV)/.stamp-run
 DEV := $(VENV)/.stamp-dev
 
-.PHONY: help setup demo test check faults bench lock clean
+.PHONY: help setup demo test check mutate campaign bench lock clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo    the whole loop with a simulated patient and stimulator"
 	@echo "make test    every check, then every test"
 	@echo "make check   style, types and import contracts only"
-	@echo "make faults  kill and freeze engine and source, 50 times each (20 minutes)"
+	@echo "make campaign  every fault 100 times, with the real processes (about an hour; CAMPAIGN_ARGS=...)"
+	@echo "make mutate  change the guard in a thousand ways: each must be found by a test (20 minutes)"
 	@echo "make bench   cost of a decision step beside plain scipy"
 	@echo "make setup   the environment in $(VENV) (the others do this by themselves)"
 	@echo "make lock    resolve the dependencies anew (UPGRADE=--upgrade for new versions)"
@@ -54,8 +55,13 @@ check: $(DEV)
 test: check
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-faults: $(DEV)
-	$(BIN)/python bench/faults.py
+campaign: $(DEV)
+	$(BIN)/python -m bench.faults --jobs 3 $(CAMPAIGN_ARGS)
+
+mutate: $(DEV)
+	rm -rf mutants
+	$(BIN)/mutmut run
+	$(BIN)/python tests/project/mutants.py
 
 bench: $(DEV)
 	$(BIN)/python bench/hop_cost.py

@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 PERIOD_NS = 1_000_000
-LATE_MS = 5
+LATE_MS = 3
 PRIORITY = 60  # over the guard's 50
 
 

@@ -15,6 +15,7 @@ from collections.abc import Callable
 
 from nmesd.errors import LinkError
 from nmesd.wire import Act, ActKind, ActReply, Beat, Frame, Link, Settings
+from nmesd.wire.lifeline import held
 
 BEAT_S = 0.2  # a fifth of the silence the engine bears
 RESTART_S = 1.0
@@ -52,16 +53,20 @@ class EngineHost:
             self._replaced.clear()
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+            lifeline = held()
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
                 "nmesd.engine",
                 "--daemon",
                 str(theirs.fileno()),
-                pass_fds=[theirs.fileno()],
+                "--lifeline",
+                str(lifeline),
+                pass_fds=[theirs.fileno(), lifeline],
                 env={**os.environ, **ONE_THREAD},
             )
             theirs.close()
+            os.close(lifeline)
             self.pid = process.pid
             self._link, self._received = Link(ours), 0
             self._link.send(Settings(self._settings))

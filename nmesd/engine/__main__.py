@@ -12,13 +12,16 @@ from nmesd.engine.settings import EngineSettings
 from nmesd.errors import LinkError
 from nmesd.realtime import ENGINE_PRIORITY, go_real_time
 from nmesd.wire import Link, Settings
+from nmesd.wire.lifeline import Watch
 
 
 def main() -> int:
     """Run the engine until the daemon ends it. Exit code 2 if it could not start."""
     parser = argparse.ArgumentParser(prog="nmesd.engine")
     parser.add_argument("--daemon", type=int, required=True, help="inherited file descriptor")
-    daemon = Link(socket.socket(fileno=parser.parse_args().daemon))
+    parser.add_argument("--lifeline", type=int, required=True, help="the daemon's, inherited")
+    arguments = parser.parse_args()
+    daemon = Link(socket.socket(fileno=arguments.daemon))
     try:
         settings = _settings(daemon)
         import pylsl  # noqa: PLC0415 - after the arguments: it may be missing, and says so badly
@@ -32,7 +35,9 @@ def main() -> int:
 
     from nmesd.engine.process import Engine  # noqa: PLC0415 - needs pylsl configured
 
-    engine = Engine(settings, daemon)
+    lifeline = Watch(arguments.lifeline)
+    lifeline.watch()
+    engine = Engine(settings, daemon, lifeline)
 
     def end(*_: object) -> None:
         engine.ending = True

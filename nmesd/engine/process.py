@@ -6,6 +6,7 @@ sends a lease.
 
 from __future__ import annotations
 
+import select
 import socket
 import time
 from typing import NamedTuple
@@ -37,6 +38,7 @@ from nmesd.wire import (
     Report,
     Snapshot,
 )
+from nmesd.wire.lifeline import Watch
 
 PULL_S = 0.004
 SNAPSHOT_NS = 50 * NS_PER_MS
@@ -62,12 +64,15 @@ class Pending(NamedTuple):
 class Engine:
     """State of the engine process."""
 
-    def __init__(self, settings: EngineSettings, daemon: Link) -> None:
+    def __init__(
+        self, settings: EngineSettings, daemon: Link, lifeline: Watch | None = None
+    ) -> None:
         self.ending = False
         self._settings = settings
         self._spec = settings.stream
         coefficients = ChainCoefficients.from_dict(settings.chain)
         self._daemon = daemon
+        self._lifeline = [] if lifeline is None else [lifeline]
         self._teller = Teller(daemon)
         self._stream = Stream(settings)
         self._channel = self._spec.labels.index(self._spec.muscle)
@@ -88,10 +93,14 @@ class Engine:
 
     def run(self) -> None:
         """Loop until the daemon is gone or `ending`."""
-        while not self.ending and not self._daemon.closed:
+        while not self.ending and not self._daemon_gone():
             self.turn()
-        self._trip(Reason.DAEMON_GONE if self._daemon.closed else Reason.ENGINE_SHUTDOWN)
+        self._trip(Reason.DAEMON_GONE if self._daemon_gone() else Reason.ENGINE_SHUTDOWN)
         self._guard.close()
+
+    def _daemon_gone(self) -> bool:
+        """By the end of its connection, or sooner by its lifeline: it may take 0.1 s to give its memory back."""
+        return self._daemon.closed or bool(select.select(self._lifeline, [], [], 0)[0])
 
     def turn(self) -> None:
         """Once around: what is not on the path from muscle to current comes after the lease."""

@@ -44,6 +44,10 @@ class AttemptSchedule:
         self._pulses: list[int] = []  # samples of those that can still put off the next attempt
         self.begun: list[Attempt] = []
 
+    def order(self, sample: int) -> None:
+        """The next attempt begins at this sample, whatever was planned for it."""
+        self._due = sample
+
     def note_pulse(self, sample: int) -> None:
         """The muscle gets a pulse at this sample."""
         if self._defer:

@@ -93,6 +93,8 @@ def main(*, record: Path | None, attempts: int, seed: int, as_json: bool) -> int
     """Run the demo; exit code 0 only if all of it held."""
     console = Console(stderr=as_json)
     spec = spec_from_json(json.dumps({"seed": seed, **PATIENT}))
+    # A closed terminal ends the demo in good order: to its daemon SIGHUP means reload, and it would stay behind.
+    signal.signal(signal.SIGHUP, lambda *_: sys.exit(1))
     with Rig(_sections(spec), record=record) as rig:
         try:
             result = _session(rig, seed, attempts, console)

@@ -3,13 +3,14 @@
 An order is a JSON object: {"fault": "gap", "samples": 50}. All take their length as `samples` or
 `seconds`.
 
-gap     samples are lost: they never come, and the time stamps show it
-nan     samples are not a number
-rail    the amplifier is at full scale
-flat    the last value stays
-stall   nothing is sent, then everything at once, with its true time stamps
-rate    from now on `factor` times the nominal number of samples per second, with true time stamps
-end     the stream ends
+gap        samples are lost: they never come, and the time stamps show it
+nan        samples are not a number
+rail       the amplifier is at full scale
+flat       the last value stays
+duplicate  every chunk is sent twice, with the same time stamps
+stall      nothing is sent, then everything at once, with its true time stamps
+rate       from now on `factor` times the nominal number of samples per second, with true time stamps
+end        the stream ends
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ Array = NDArray[np.float64]
 
 # How long each lasts where the order does not say: one sample is enough to be wrong where noticing
 # it takes no time, half a second is longer than any detector of the engine needs.
-_SECONDS: Final = {"gap": 0.05, "rail": 0.5, "flat": 0.5, "stall": 0.2}
+_SECONDS: Final = {"gap": 0.05, "rail": 0.5, "flat": 0.5, "stall": 0.2, "duplicate": 10.0}
 _FACTOR_MIN: Final = 0.01
 _FACTOR_MAX: Final = 100.0
-_KINDS: Final = ("gap", "nan", "rail", "flat", "stall", "rate", "end")
+_KINDS: Final = ("gap", "nan", "rail", "flat", "duplicate", "stall", "rate", "end")
 _DISTORTIONS: Final = ("gap", "nan", "rail", "flat")
 
 

@@ -1,8 +1,8 @@
 """The virtual patient in real time: `python -m nmesd.sim.patient`.
 
 Sends EMG and the true attempts over LSL, hears the pulses of a simulated stimulator on a unix
-datagram socket, and obeys orders for stream faults on stdin (`faults.py`). On stdout, one JSON
-object a line:
+datagram socket, and obeys orders on stdin: {"order": "attempt"} begins one with the next chunk,
+others are stream faults (`faults.py`). On stdout, one JSON object a line:
 
 {"event": "ready", "name", "source_id", "rate_hz", "channels", "lsl_start"}   stamp of sample 0
 {"event": "attempt", "number", "onset_lsl", "offset_lsl", "rms_uv"}           as its onset is sent
@@ -14,6 +14,7 @@ object a line:
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import threading
 import time
@@ -31,6 +32,8 @@ from nmesd.sim.pulses import PulseListener
 from nmesd.sim.spec import PatientSpec, spec_from_json
 from nmesd.sim.virtual_patient import VirtualPatient
 from nmesd.units import NS_PER_MS, NS_PER_S
+
+ATTEMPT = '{"order": "attempt"}'
 
 
 class LivePatient:
@@ -54,6 +57,7 @@ class LivePatient:
         self._to_mark: deque[tuple[int, str]] = deque()  # sample, text
         self._announced = 0
         self._silent_until_ns = 0
+        self._twice_until = 0  # sample
 
     def run(
         self,
@@ -105,6 +109,9 @@ class LivePatient:
 
     def _obey(self, order: str, stop: threading.Event) -> None:
         rate_hz = self._patient.spec.rate_hz
+        if order == ATTEMPT:
+            self._patient.attempt()
+            return
         try:
             fault = parse_fault(order, rate_hz)
         except ConfigError as error:
@@ -116,6 +123,8 @@ class LivePatient:
             self._distortions.order(fault, sample)
         elif fault.kind == "rate":
             self._clock = self._clock.at_rate(rate_hz * fault.factor, sample)
+        elif fault.kind == "duplicate":
+            self._twice_until = sample + fault.samples
         elif fault.kind == "stall":
             self._silent_until_ns = time.monotonic_ns() + round(fault.samples * NS_PER_S / rate_hz)
         else:
@@ -127,7 +136,8 @@ class LivePatient:
         first = self._patient.position
         emg_uv, sent = self._distortions.apply(self._patient.generate(n), first)
         stamps_s = self._clock.stamps_s(first, first + n)
-        self._emg.push(emg_uv[sent], stamps_s[sent])
+        for _ in range(2 if first < self._twice_until else 1):
+            self._emg.push(emg_uv[sent], stamps_s[sent])
         for attempt in self._patient.attempts[self._announced :]:
             self._announce(attempt)
         while self._to_mark and self._to_mark[0][0] < first + n:
@@ -158,6 +168,9 @@ def main(argv: list[str] | None = None) -> int:
     pulses = None
     try:
         spec = spec_from_json(options.json)
+        if options.wait:
+            while os.read(sys.stdin.fileno(), 1) not in (b"\n", b""):
+                pass  # not one byte more than the line: the rest are orders
         source_id = options.source_id or unique_source_id(options.name)
         labels = ["target", *(f"rest {c}" for c in range(1, spec.channels))]
         emg = EmgOutlet(
@@ -209,6 +222,7 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
     add("--source-id", help="default: unique")
     add("--chunk-ms", type=float, default=4.0, help="samples are sent in chunks of this length")
     add("--seconds", type=float, default=1e6, help="end by itself after this time")
+    add("--wait", action="store_true", help="appear only when a line has come on stdin")
     add("--until-eof", action="store_true", help="end when stdin is closed")
     add("--pulses", type=Path, help="unix datagram socket to create and hear pulses on")
     add("--pulse-forward", type=Path, help="socket to pass the pulses on to")

@@ -6,7 +6,6 @@ import contextlib
 import json
 import socket
 import stat
-from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -70,7 +69,7 @@ class PulseListener:
                 self.count += 1
                 self.last_given_ns = max(self.last_given_ns, pulse.given_ns)
         if self._log and pulses:
-            self._log.writelines(json.dumps(asdict(pulse)) + "\n" for pulse in pulses)
+            self._log.writelines(json.dumps(pulse._asdict()) + "\n" for pulse in pulses)
             self._log.flush()
         return pulses
 

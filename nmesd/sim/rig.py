@@ -15,6 +15,7 @@ import tempfile
 import threading
 import time
 from collections import deque
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -26,6 +27,19 @@ from nmesd.realtime import real_time_granted
 from nmesd.sim.pulses import PulseListener
 from nmesd.units import NS_PER_S
 from nmesd.wire import Pulse
+
+READY_S = 10.0  # how long a process may take to come up, on a busy machine
+# The guard's limits at their widest but for amplitude and charge: a bench is no patient, and runs one short train
+# after another.
+PERMISSIVE: Mapping[str, float] = {
+    "rate_hz": 100,
+    "rise_ma_s": 260,
+    "rest_s": 0.25,
+    "duty_percent": 100,
+    "trains_per_min": 60,
+    "dose_mc": 11_700,
+    "session_min": 120,
+}
 
 
 class RigError(NmesdError):
@@ -82,8 +96,11 @@ class Rig:
     """Guard, daemon and engine, started and ended together.
 
     sections: those of nmesd.toml, but for sockets and LSL, which are the rig's own.
-    limits: [limits] of guard.toml.
+    limits: [limits] of guard.toml, over PERMISSIVE.
     record: folder for the session record; None keeps none.
+    driver: "sim", or "sim_device" for the emulated stimulator, a process of its own on a pty.
+    seen_socket: where the engine looks for the guard, if not at the guard's own socket.
+    env: environment of every process, over that of this one.
     """
 
     def __init__(
@@ -92,34 +109,27 @@ class Rig:
         *,
         limits: dict[str, float] | None = None,
         record: Path | None = None,
+        driver: str = "sim",
+        channels: Sequence[int] = (1,),
+        seen_socket: str = "guard.sock",
+        env: Mapping[str, str] | None = None,
     ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="nmesd-"))
         session = self.folder.name
         self.guard_socket = str(self.folder / "guard.sock")
         self.control_socket = str(self.folder / "control.sock")
-        self._record = record
+        self._record = ["--record", str(record)] if record else []
+        self._driver, self._channels = driver, list(channels)
         self._children: list[Child] = []
         (self.folder / "lsl_api.cfg").write_text(lsl_config(LslSection(session_id=session)))
         self.env = {
             **os.environ,
+            **(env or {}),
             "LSLAPICFG": str(self.folder / "lsl_api.cfg"),
             "PYTHONUNBUFFERED": "1",
         }
-        (self.folder / "guard.toml").write_text(
-            _toml(
-                {
-                    "stimulator": {
-                        "driver": "sim",
-                        "port": str(self.folder / "pulses.sock"),
-                        "channels": [1],
-                    },
-                    "guard": {"socket": self.guard_socket},
-                    "limits": limits or {},
-                }
-            )
-        )
         self.lease_ms = int(sections.get("guard", {}).get("lease_ms", default_lease_ms()))
-        guard = {"socket": self.guard_socket, "lease_ms": self.lease_ms}
+        guard = {"socket": str(self.folder / seen_socket), "lease_ms": self.lease_ms}
         (self.folder / "nmesd.toml").write_text(
             _toml(
                 {
@@ -133,26 +143,87 @@ class Rig:
         self.patient_socket = self.folder / "patient.sock"
         self.pulses = PulseListener(self.folder / "pulses.sock", forward=self.patient_socket)
         self.given: list[Pulse] = []  # everything the stimulator gave, zero commands included
-        self.guard = self.start("nmesd.guard", str(self.folder / "guard.toml"))
-        record_option = ["--record", str(record)] if record else []
-        self.daemon = self.start(
-            "nmesd.cli", "run", str(self.folder / "nmesd.toml"), *record_option
-        )
+        self.heard_ns = 0  # `given` holds every pulse until then
         self._pump = threading.Thread(target=self._pump_pulses, daemon=True)
         self._pumping = True
         self._pump.start()
+        self.device = self._start_device() if driver == "sim_device" else None
+        self.set_limits(limits or {})
+        self.guard = self._start_guard()
+        self.daemon = self._start_daemon()
+
+    def set_limits(self, limits: Mapping[str, float], area_cm2: float = 25) -> None:
+        """Write guard.toml; a guard that runs keeps what it has read."""
+        port = self.folder / ("device" if self._driver == "sim_device" else "pulses.sock")
+        text = _toml(
+            {
+                "stimulator": {
+                    "driver": self._driver,
+                    "port": str(port),
+                    "channels": self._channels,
+                },
+                "electrodes": {"area_cm2": area_cm2},
+                "guard": {"socket": self.guard_socket},
+                "limits": {**PERMISSIVE, **limits},
+            }
+        )
+        (self.folder / "guard.toml").write_text(text)
+
+    def restart_guard(self) -> None:
+        """End the guard, or what is left of it, and start another one."""
+        self.end(self.guard)
+        self.guard = self._start_guard()
+
+    def restart_daemon(self) -> None:
+        """End the daemon, or what is left of it, and start another one. An engine ends with its daemon."""
+        self.end(self.daemon)
+        self.daemon = self._start_daemon()
+
+    def restart_device(self) -> None:
+        """Another emulated stimulator in the place of one that is gone."""
+        if self.device is not None:
+            self.end(self.device)
+            self.device = self._start_device()
+
+    def _start_guard(self) -> Child:
+        return self.start("nmesd.guard", str(self.folder / "guard.toml"))
+
+    def _start_daemon(self) -> Child:
+        return self.start("nmesd.cli", "run", str(self.folder / "nmesd.toml"), *self._record)
+
+    def _start_device(self) -> Child:
+        link = self.folder / "device"
+        link.unlink(missing_ok=True)  # left by one that was killed
+        device = self.start(
+            "nmesd.sim.device", "--link", str(link), "--pulses", str(self.folder / "pulses.sock")
+        )
+        until_s = time.monotonic() + READY_S
+        while not link.exists():
+            if device.process.poll() is not None or time.monotonic() > until_s:
+                raise RigError(f"the emulated stimulator did not start\n{self.logs()}")
+            time.sleep(0.01)
+        return device
+
+    def end(self, child: Child) -> None:
+        """End a process of the rig, whatever is left of it."""
+        child.end()
+        self._children.remove(child)
 
     def start(self, module: str, *arguments: str) -> Child:
+        """Another process of the rig: a module that says JSON lines."""
+        return self.run(sys.executable, "-m", module, *arguments, log=f"{module}.log")
+
+    def run(self, *arguments: str, log: str = "other.log") -> Child:
         """Another process of the rig."""
-        child = Child(
-            [sys.executable, "-m", module, *arguments], self.env, self.folder / f"{module}.log"
-        )
+        child = Child(list(arguments), self.env, self.folder / log)
         self._children.append(child)
         return child
 
     def _pump_pulses(self) -> None:
         while self._pumping:
+            now_ns = time.monotonic_ns()
             self.given += self.pulses.read_all()
+            self.heard_ns = now_ns
             time.sleep(0.001)
 
     def ask(self, command: str, **values: Any) -> dict[str, Any]:

@@ -52,6 +52,10 @@ class VirtualPatient:
         self._artefacts.put(sample, artefact(self.spec, amplitude_ua, pulse_width_us))
         self._m_waves.put(sample, m_wave(self.spec, amplitude_ua))
 
+    def attempt(self) -> None:
+        """Attempt with the next sample, or as soon as the last pulse is long enough ago."""
+        self._schedule.order(self._position)
+
     def generate(self, n: int) -> NDArray[np.float64]:
         """The next `n` samples in microvolts, shape (n, channels)."""
         first, stop = self._position, self._position + n

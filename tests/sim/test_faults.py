@@ -54,6 +54,7 @@ def test_the_input_stays_as_it_was() -> None:
         ({"fault": "rate", "factor": 0.95}, Fault("rate", 0, 0.95)),
         ({"fault": "stall", "seconds": 0.2}, Fault("stall", 400)),
         ({"fault": "end"}, Fault("end")),
+        ({"fault": "duplicate", "seconds": 0.5}, Fault("duplicate", 1000)),
     ],
 )
 def test_orders_are_understood(order: dict[str, object], fault: Fault) -> None:

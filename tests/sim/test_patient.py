@@ -169,3 +169,30 @@ def test_a_wrong_spec_is_an_error_for_a_person(start: Start) -> None:
     process = start("patient", "--json", '{"rest_uv": -1}').process
     assert process.wait(20) == 1
     assert process.stderr.read() == "patient: rest_uv = -1: must be at least 0\n"
+
+
+def test_an_attempt_begins_when_it_is_ordered(patient: Start) -> None:
+    child = patient(NO_ATTEMPTS)
+    before_s = time.monotonic()
+    child.order(order="attempt")
+    onset_s = child.event("attempt")["onset_lsl"]
+    assert before_s - 0.01 < onset_s <= time.monotonic()
+
+
+def test_a_duplicated_chunk_comes_twice_with_the_same_stamps(patient: Start, listen: Start) -> None:
+    child = patient(NO_ATTEMPTS)
+    emg = listen(child.ready["source_id"]).count(50)
+    child.order(fault="duplicate", samples=40)
+    ack = child.event("fault")
+    emg.past(ack["at_ns"] / 1e9 + 0.1)
+    numbers, counts = np.unique(index_of(emg.stamps, child.ready), return_counts=True)
+    assert numbers[counts == 2].tolist() == list(range(ack["sample"], ack["sample"] + 40))
+    assert counts.max() == 2
+
+
+def test_one_that_waits_appears_with_the_first_line(start: Start) -> None:
+    child = start("patient", "--wait", "--seconds", "0.1")
+    before_s = time.monotonic()
+    child.order(order="appear")
+    assert child.event("ready")["lsl_start"] > before_s
+    assert child.event("ended")["samples"] > 0

@@ -1,0 +1,187 @@
+"""Faults of the processes: engine, daemon, guard."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Callable
+
+from bench.campaign.bench import LEASE_MS, PERIOD_MS, Bench, Setup
+from bench.campaign.fault import (
+    AT_ONCE_MS,
+    DAEMON_SILENT_MS,
+    DEAD_MAN_MS,
+    LEASE_OVER_MS,
+    NO_GUARD_MS,
+    SURVIVOR_MS,
+    TICK_MS,
+    Fault,
+    names,
+    now,
+)
+
+BOUND_MS = LEASE_MS + SURVIVOR_MS
+DAEMON_S = 1.6  # a train that outlasts the engine's patience with its daemon
+DEVICE_S = 2.0  # and one that outlasts the device's dead-man
+
+
+def _signal(target: Callable[[Bench], Callable[[int], None]], number: int) -> Callable[..., int]:
+    def inject(bench: Bench) -> int:
+        at_ns = now()
+        target(bench)(number)
+        return at_ns
+
+    return inject
+
+
+def _chaos(number: int) -> Callable[..., int]:
+    return lambda bench: bench.chaos(number)
+
+
+def _to_engine(bench: Bench) -> Callable[[int], None]:
+    return bench.signal_engine
+
+
+def _to_daemon(bench: Bench) -> Callable[[int], None]:
+    return bench.rig.daemon.signal
+
+
+def _to_guard(bench: Bench) -> Callable[[int], None]:
+    return bench.rig.guard.signal
+
+
+def _kill_engine(bench: Bench) -> None:
+    with contextlib.suppress(ProcessLookupError):  # it may have ended itself
+        bench.signal_engine(signal.SIGKILL)
+    bench.wait_for_new_engine()
+
+
+def _restart_daemon(bench: Bench) -> None:
+    bench.rig.restart_daemon()
+
+
+FAULTS = (
+    Fault(
+        name="engine_killed",
+        about="SIGKILL to the engine",
+        inject=_signal(_to_engine, signal.SIGKILL),
+        mend=Bench.wait_for_new_engine,
+        budget_ms=AT_ONCE_MS,
+        bound_ms=BOUND_MS,
+        expect=names("ENGINE_GONE"),
+    ),
+    Fault(
+        name="engine_frozen",
+        about="SIGSTOP to the engine; woken later, it goes on with what it was about to do",
+        inject=_signal(_to_engine, signal.SIGSTOP),
+        mend=lambda bench: bench.signal_engine(signal.SIGCONT),
+        hold_s=(0.03, 0.3),
+        budget_ms=LEASE_OVER_MS,
+        bound_ms=BOUND_MS,
+        expect=names("LEASE_EXPIRED"),
+    ),
+    Fault(
+        name="engine_endless_loop",
+        about="a handler in the engine loops, holding its interpreter lock at its priority, until it is killed",
+        inject=_chaos(signal.SIGUSR1),
+        mend=_kill_engine,
+        hold_s=(0.03, 0.3),
+        budget_ms=LEASE_OVER_MS,
+        bound_ms=BOUND_MS,
+        expect=names("LEASE_EXPIRED"),
+    ),
+    Fault(
+        name="engine_paused_30_ms",
+        about="a handler in the engine is busy for 30 ms, as a garbage collection",
+        inject=_chaos(signal.SIGUSR2),
+        budget_ms=LEASE_OVER_MS,
+        bound_ms=BOUND_MS,
+        expect=names("LEASE_EXPIRED"),
+    ),
+    Fault(
+        name="engine_late_by_a_lease",
+        about="a handler in the engine is busy for 20 ms",
+        inject=_chaos(signal.SIGRTMIN),
+        budget_ms=LEASE_OVER_MS,
+        bound_ms=BOUND_MS,
+        expect=names("LEASE_EXPIRED", "ENGINE_OVERRUN"),
+    ),
+    Fault(
+        name="engine_terminated",
+        about="SIGTERM to the engine",
+        inject=_signal(_to_engine, signal.SIGTERM),
+        mend=Bench.wait_for_new_engine,
+        budget_ms=LEASE_OVER_MS,
+        bound_ms=BOUND_MS,
+        expect=names("ENGINE_SHUTDOWN"),
+    ),
+    Fault(
+        name="daemon_killed",
+        about="SIGKILL to the daemon; the engine ends with it",
+        inject=_signal(_to_daemon, signal.SIGKILL),
+        mend=_restart_daemon,
+        budget_ms=LEASE_OVER_MS,
+        bound_ms=BOUND_MS,
+        expect=names("DAEMON_GONE"),
+    ),
+    Fault(
+        name="daemon_terminated",
+        about="SIGTERM to the daemon, which ends the engine",
+        inject=_signal(_to_daemon, signal.SIGTERM),
+        mend=_restart_daemon,
+        budget_ms=LEASE_OVER_MS,
+        bound_ms=BOUND_MS,
+        expect=names("ENGINE_SHUTDOWN", "DAEMON_GONE"),
+    ),
+    Fault(
+        name="daemon_frozen",
+        about="SIGSTOP to the daemon; woken later",
+        inject=_signal(_to_daemon, signal.SIGSTOP),
+        mend=lambda bench: bench.rig.daemon.signal(signal.SIGCONT),
+        setup=Setup(train_s=DAEMON_S),
+        budget_ms=DAEMON_SILENT_MS,
+        expect=names("DAEMON_SILENT"),
+    ),
+    Fault(
+        name="guard_killed",
+        about="SIGKILL to the guard; the simulated stimulator gives nothing without it",
+        inject=_signal(_to_guard, signal.SIGKILL),
+        mend=Bench.restart_guard,
+        budget_ms=NO_GUARD_MS,
+        bound_ms=BOUND_MS,
+    ),
+    Fault(
+        name="guard_frozen",
+        about="SIGSTOP to the guard; woken later, it must give nothing of what it was about to",
+        inject=_signal(_to_guard, signal.SIGSTOP),
+        mend=lambda bench: bench.rig.guard.signal(signal.SIGCONT),
+        hold_s=(0.03, 0.3),
+        budget_ms=NO_GUARD_MS,
+        bound_ms=BOUND_MS,
+    ),
+    Fault(
+        name="guard_terminated",
+        about="SIGTERM to the guard",
+        inject=_signal(_to_guard, signal.SIGTERM),
+        mend=Bench.restart_guard,
+        budget_ms=TICK_MS,
+        bound_ms=BOUND_MS,
+        expect=names("GUARD_SHUTDOWN"),
+    ),
+    Fault(
+        name="guard_killed_device_goes_on",
+        about="SIGKILL to the guard; the emulated device repeats its pulses until its own dead-man",
+        inject=_signal(_to_guard, signal.SIGKILL),
+        mend=Bench.restart_guard,
+        setup=Setup(driver="sim_device", train_s=DEVICE_S),
+        budget_ms=DEAD_MAN_MS + PERIOD_MS,
+    ),
+    Fault(
+        name="guard_frozen_device_goes_on",
+        about="SIGSTOP to the guard; the same",
+        inject=_signal(_to_guard, signal.SIGSTOP),
+        mend=lambda bench: bench.rig.guard.signal(signal.SIGCONT),
+        setup=Setup(driver="sim_device", train_s=DEVICE_S),
+        budget_ms=DEAD_MAN_MS + PERIOD_MS,
+    ),
+)
