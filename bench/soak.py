@@ -201,10 +201,10 @@ def markdown(soak: Soak, load: float) -> str:
     rights = "with" if soak.guard_real_time else "without"
     average = soak.load_average[0]
     lines = [
-        f"{soak.minutes:g} minutes {rights} real-time rights, every core {load:.0%} loaded, load average {average:.1f}",
+        f"{soak.minutes:g} minutes {rights} real-time rights, cores {load:.0%} loaded, load average {average:.1f}",
         f"attempts {soak.attempts}, trains {soak.trains}, pulses {soak.pulses}",
-        f"trips {len(soak.trips)} ({reasons or 'none'}), {soak.trips_without_a_stall} without a stall of the machine",
-        f"stalls of the machine over 5 ms: {soak.stalls}, longest {soak.stall_max_ms:.1f} ms",
+        f"trips {len(soak.trips)} ({reasons or 'none'}), {soak.trips_without_a_stall} without a stall",
+        f"stalls of the machine over 3 ms: {soak.stalls}, longest {soak.stall_max_ms:.1f} ms",
         f"longest decision step {soak.step_max_ms:.2f} ms; resident memory {grown}",
         *(f"trip at {t['minute']} min: {t['text']}; {'; '.join(t['stalls']) or 'NO STALL'}" for t in soak.trips),
     ]  # fmt: skip

@@ -16,11 +16,9 @@ from nmesd.drivers import make_driver
 from nmesd.errors import DeviceError, NmesdError
 from nmesd.guard.config import GuardConfig, read_config
 from nmesd.guard.door import Door
-from nmesd.guard.loop import Guard
+from nmesd.guard.loop import NO_ZERO, Guard
 from nmesd.realtime import GUARD_PRIORITY, go_real_time
 from nmesd.wire import listens
-
-ANSWER_S = 1.0  # far more than a guard needs that is alive
 
 
 def log(event: str, **facts: Any) -> None:
@@ -76,12 +74,14 @@ def verify_zero(config: GuardConfig) -> int:
     if listens(config.socket):
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
             sock.bind("")  # an address of the kernel's choice, to hear the answer
-            sock.settimeout(ANSWER_S)
+            sock.settimeout(1.0)  # far more than a guard needs that is alive
             try:
                 sock.sendto(b"stop", config.socket + ".stop")
                 state = sock.recv(64).decode()
             except OSError as error:
                 raise DeviceError(f"the guard that is running does not answer: {error}") from None
+        if state == NO_ZERO:
+            raise DeviceError("a guard is running, but its stimulator took no zero")
         log("zero verified", by="the guard that is running", state=state)
         return 0
     driver = make_driver(config.driver, config.port)

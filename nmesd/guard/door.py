@@ -38,9 +38,9 @@ class Door:
                 sock.bind(name)
                 _admit(name, client_uid)
                 sock.setblocking(False)
-            self.listener.listen(1)
             self.lifeline = Lifeline(path + ".life")
             _admit(path + ".life", client_uid)
+            self.listener.listen(1)
         except OSError as error:
             raise LinkError(f"{path}: {error}; does its folder exist and belong to us?") from None
 

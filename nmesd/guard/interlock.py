@@ -64,10 +64,10 @@ def step(state: State, now_ns: int, cause: Cause, limits: Limits, limits_hash: i
     state = state._replace(now_ns=now_ns)
     if isinstance(cause, Fault):
         return _trip(state, cause)
-    if state.state is GuardState.ARMED and now_ns >= state.expiry_ns:
-        return _trip(state, Fault(Reason.LEASE_EXPIRED, now_ns - state.expiry_ns, 0))
     if isinstance(cause, Given):
         state = _gave(state, cause, limits)
+    if state.state is GuardState.ARMED and now_ns >= state.expiry_ns:
+        return _trip(state, Fault(Reason.LEASE_EXPIRED, now_ns - state.expiry_ns, 0))
     if state.state is GuardState.ARMED:
         used_up = overrun(state.tally, now_ns, limits)
         if used_up is not None:

@@ -19,6 +19,7 @@ TICK_NS = 5 * NS_PER_MS  # how often it looks at its own clock at least, and rep
 LATE_NS = 10 * NS_PER_MS  # half a default lease: later than this it no longer trusts its own watch
 STALL_NS = 2 * NS_PER_MS  # late by this at a lease's end: then the engine may not be to blame
 MOST_FRAMES = 64  # read in one turn, so that no flood keeps it from its clock and the stop
+NO_ZERO = "ZERO NOT TAKEN"  # answer to a stop that the device has not taken yet
 Log = Callable[..., None]
 
 
@@ -34,6 +35,7 @@ class Guard:
         self._state = State(
             now_ns=time.monotonic_ns(), nonce=int.from_bytes(os.urandom(8), "little")
         )
+        self._woke_ns = self._state.now_ns
         self._next_pulse_ns = NEVER_NS
         self._report_ns = self._pulses = self._charge_pc = self._late_max_ns = 0
         self._first = (0, 0, 0, 0)  # stages of the last change from zero to output, see wire.Report
@@ -55,12 +57,13 @@ class Guard:
 
     def _turn(self) -> None:
         door = self._door
-        planned_ns = self._wake_ns(time.monotonic_ns())
+        planned_ns = self._wake_ns(self._woke_ns)  # counted from there, a slow turn is late too
         ready = self._wait(planned_ns)
-        self._judge_own_lateness(time.monotonic_ns() - planned_ns, spoke=door.client in ready)
+        self._woke_ns = time.monotonic_ns()
+        self._judge_own_lateness(self._woke_ns - planned_ns, spoke=door.client in ready)
         for address in door.knocks() if door.stopper in ready else ():
             self._step(Fault(Reason.OPERATOR_STOP))
-            door.answer(address, self._state.state.name)
+            door.answer(address, NO_ZERO if self._zero_owed else self._state.state.name)
         if door.lifeline in ready:
             door.lifeline.clear()
             self._engine_gone()
@@ -176,8 +179,6 @@ class Guard:
         self._step(Fault(error.reason, error.value, error.limit))
         if not said:
             self._log("device failed", error=str(error))
-
-    # ---- telling ------------------------------------------------------------------------------------------
 
     def _tell_change(self, before: State) -> None:
         trip = self._state.trip

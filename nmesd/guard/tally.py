@@ -25,7 +25,7 @@ class Channel(NamedTuple):
     pulse_width_us: int = 0
     since_ns: int = LONG_AGO_NS  # since when it has been on, or off
     trains: tuple[tuple[int, int], ...] = ()
-    spent_ua: int = 0  # of the rise bucket, at `spent_at_ns`
+    spent: int = 0  # of the rise bucket at `spent_at_ns`, in µA x 1e-9, so that no step is rounded
     spent_at_ns: int = LONG_AGO_NS
 
 
@@ -45,7 +45,7 @@ def admit(tally: Tally, output: Output, now_ns: int, limits: Limits) -> Tally | 
         if (amplitude_ua, pulse_width_us) == (before.amplitude_ua, before.pulse_width_us):
             continue
         if amplitude_ua == 0:
-            channels[index] = _off(before, now_ns)
+            channels[index] = _off(before, now_ns) if before.amplitude_ua else before
             continue
         if before.amplitude_ua == 0:
             rest_ns = now_ns - before.since_ns
@@ -60,13 +60,12 @@ def admit(tally: Tally, output: Output, now_ns: int, limits: Limits) -> Tally | 
         charge_pc = before.amplitude_ua * before.pulse_width_us
         worth_ua = amplitude_ua - charge_pc // max(pulse_width_us, 1)
         rise_ua = max(amplitude_ua - before.amplitude_ua, worth_ua, 0)
-        refilled_ua = limits.rise_ua_s * (now_ns - before.spent_at_ns) // NS_PER_S
-        spent_ua = max(before.spent_ua - refilled_ua, 0)
-        room_ua = limits.rise_ua_s // RISE_DIVISOR - spent_ua
+        spent = max(before.spent - limits.rise_ua_s * (now_ns - before.spent_at_ns), 0)
+        room_ua = (limits.rise_ua_s // RISE_DIVISOR * NS_PER_S - spent) // NS_PER_S
         if rise_ua > room_ua:
             return Fault(Reason.LIMIT_RISE, rise_ua, room_ua, index)
         if rise_ua:
-            before = before._replace(spent_ua=spent_ua + rise_ua, spent_at_ns=now_ns)
+            before = before._replace(spent=spent + rise_ua * NS_PER_S, spent_at_ns=now_ns)
         channels[index] = before._replace(amplitude_ua=amplitude_ua, pulse_width_us=pulse_width_us)
     return tally._replace(channels=tuple(channels))
 

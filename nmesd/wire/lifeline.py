@@ -75,7 +75,7 @@ class Lifeline(Watch):
 
     def close(self) -> None:
         """Remove the file."""
-        Path(self._path).unlink()
+        Path(self._path).unlink(missing_ok=True)
 
 
 def hold(path: str) -> bool:

@@ -1,13 +1,15 @@
 """Links over real sockets: numbered, never blocking, never hiding a loss."""
 
+import select
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from nmesd.errors import LinkError
-from nmesd.wire import MAX_FRAME, Beat, Disarm, Link, Raw, Received, encode
+from nmesd.wire import MAX_FRAME, Beat, Disarm, Link, Raw, Received, encode, listens
 
 Pair = tuple[Link, Link]
 
@@ -119,3 +121,40 @@ def test_a_field_that_does_not_fit_raises_and_uses_a_number_up(pair: Pair) -> No
         one.send(Disarm(-1))
     one.send(Beat())
     assert [r.sequence for r in drain(other)] == [2]
+
+
+def test_somebody_listens_where_a_socket_is_and_nobody_where_it_was(tmp_path: Path) -> None:
+    path = str(tmp_path / "s")
+    assert not listens(path)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        listener.bind(path)
+        assert not listens(path)
+        listener.listen(4)
+        assert listens(path)
+    assert Path(path).exists()
+    assert not listens(path)
+
+
+def test_somebody_listens_though_there_is_no_room(tmp_path: Path) -> None:
+    path = str(tmp_path / "s")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        listener.bind(path)
+        listener.listen(0)
+        waiting = []
+        for _ in range(50):
+            sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            sock.setblocking(False)
+            waiting.append(sock)
+            if sock.connect_ex(path):
+                break
+        assert len(waiting) < 50
+        assert listens(path)
+        for sock in waiting:
+            sock.close()
+
+
+def test_a_link_can_be_selected(pair: Pair) -> None:
+    one, other = pair
+    assert select.select([one], [], [], 0)[0] == []
+    other.send(Beat())
+    assert select.select([one], [], [], 1)[0] == [one]
