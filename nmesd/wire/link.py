@@ -52,6 +52,9 @@ class Link:
             data = self._socket.recv(MAX_FRAME)
         except BlockingIOError:
             return None
+        except ConnectionResetError:
+            # The peer went without reading all of ours. What it said last is still there, behind this error.
+            return self.receive()
         except OSError:
             data = b""
         if not data:

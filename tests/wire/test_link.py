@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from nmesd.errors import LinkError
-from nmesd.wire import MAX_FRAME, Beat, Disarm, Link, Raw, Received, encode, listens
+from nmesd.wire import MAX_FRAME, Beat, Disarm, Link, Raw, Received, Stop, encode, listens
 
 Pair = tuple[Link, Link]
 
@@ -80,6 +80,18 @@ def test_what_was_sent_before_the_end_arrives_before_the_end(pair: Pair) -> None
     assert [r.frame for r in drain(other)] == [Beat()]
     assert (one.closed, other.closed) == (True, True)
     assert other.receive() is None
+
+
+def test_last_words_are_heard_though_their_sender_did_not_read_ours(pair: Pair) -> None:
+    one, other = pair
+    assert one.send(Beat())
+    assert other.send(Stop(30, 1, 2))
+    other.close()
+    last = one.receive()
+    assert last is not None
+    assert last.frame == Stop(30, 1, 2)
+    assert one.receive() is None
+    assert one.closed
 
 
 def test_sending_to_nobody_closes(pair: Pair) -> None:
