@@ -20,6 +20,7 @@ help:
 	@echo "make check   style, types and import contracts only"
 	@echo "make campaign  every fault 100 times, with the real processes (about an hour; CAMPAIGN_ARGS=...)"
 	@echo "make mutate  change the guard in a thousand ways: each must be found by a test (20 minutes)"
+	@echo "make soak    an hour of the virtual patient with both cores half loaded: does it trip without a reason?"
 	@echo "make bench   cost of a decision step beside plain scipy"
 	@echo "make setup   the environment in $(VENV) (the others do this by themselves)"
 	@echo "make lock    resolve the dependencies anew (UPGRADE=--upgrade for new versions)"
@@ -52,8 +53,12 @@ check: $(DEV)
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
+# These judge time: nothing runs beside them.
+ALONE = tests/drivers tests/loop tests/loop_short tests/sim
+
 test: check
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(addprefix --ignore=,$(ALONE)) $(PYTEST_ARGS)
+	$(BIN)/python -m pytest $(ALONE) $(PYTEST_ARGS)
 
 campaign: $(DEV)
 	$(BIN)/python -m bench.faults --jobs 3 $(CAMPAIGN_ARGS)
@@ -62,6 +67,9 @@ mutate: $(DEV)
 	rm -rf mutants
 	$(BIN)/mutmut run
 	$(BIN)/python tests/project/mutants.py
+
+soak: $(DEV)
+	$(BIN)/python bench/soak.py $(SOAK_ARGS)
 
 bench: $(DEV)
 	$(BIN)/python bench/hop_cost.py
