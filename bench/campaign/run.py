@@ -38,8 +38,9 @@ class Queue:
 class Worker:
     """One rig at a time, kept as long as it is good and wanted."""
 
-    def __init__(self, times: int, seed: int, witness: Witness, show: Show) -> None:
+    def __init__(self, times: int, seed: int, witness: Witness, show: Show, misses: int) -> None:
         self._times, self._seed, self._witness, self._show = times, seed, witness, show
+        self._misses = misses
         self._bench: Bench | None = None
 
     def work(self, queue: Queue) -> list[Result]:
@@ -55,7 +56,7 @@ class Worker:
         return results
 
     def inject(self, fault: Fault) -> Result:
-        """Inject one fault so many times. Ends early after as many cycles that came to nothing."""
+        """Inject one fault so many times. Ends early after `misses` cycles that came to nothing."""
         result = Result(fault)
         if fault.skip is not None and (why := fault.skip()):
             result.skipped = why
@@ -63,7 +64,7 @@ class Worker:
             return result
         rng = random.Random(f"{self._seed} {fault.name}")  # the same whatever else runs, and where
         began_s = time.monotonic()
-        while result.n < self._times and len(result.missed) <= self._times:
+        while result.n < self._times and len(result.missed) <= self._misses:
             began_ns = time.monotonic_ns()
             try:
                 run_cycle(self._rig(fault.setup, rng), fault, result, self._witness)
@@ -97,10 +98,13 @@ def campaign(
     *,
     jobs: int = 1,
     show: Show = lambda _: None,
+    misses: int | None = None,
 ) -> list[Result]:
-    """Inject each fault so many times. Results in the order of `faults`."""
+    """Inject each fault so many times, with as many misses, if not told otherwise. Results in the faults' order."""
     queue = Queue(faults)
-    workers = [Worker(times, seed, witness, show) for _ in range(jobs)]
+    workers = [
+        Worker(times, seed, witness, show, times if misses is None else misses) for _ in range(jobs)
+    ]
     with ThreadPoolExecutor(jobs) as pool:
         done = [r for results in pool.map(lambda w: w.work(queue), workers) for r in results]
     return sorted(done, key=lambda result: faults.index(result.fault))
