@@ -100,7 +100,7 @@ def campaign(
     show: Show = lambda _: None,
     misses: int | None = None,
 ) -> list[Result]:
-    """Inject each fault so many times, with as many misses, if not told otherwise. Results in the faults' order."""
+    """Inject each fault so many times, with as many misses if not told otherwise. Results in their order."""
     queue = Queue(faults)
     workers = [
         Worker(times, seed, witness, show, times if misses is None else misses) for _ in range(jobs)
