@@ -18,7 +18,7 @@ help:
 	@echo "make demo    the whole loop with a simulated patient and stimulator"
 	@echo "make test    every check, then every test"
 	@echo "make check   style, types and import contracts only"
-	@echo "make campaign  every fault 100 times, with the real processes (about an hour; CAMPAIGN_ARGS=...)"
+	@echo "make campaign  every fault 100 times, with the real processes (an hour and a half; CAMPAIGN_ARGS=...)"
 	@echo "make mutate  change the guard in a thousand ways: each must be found by a test (20 minutes)"
 	@echo "make soak    an hour of the virtual patient with both cores half loaded: does it trip without a reason?"
 	@echo "make bench   cost of a decision step beside plain scipy"
