@@ -21,7 +21,7 @@ help:
 	@echo "make campaign  every fault 100 times, with the real processes (an hour and a half; CAMPAIGN_ARGS=...)"
 	@echo "make mutate  change the guard in a thousand ways: each must be found by a test (20 minutes)"
 	@echo "make soak    an hour of the virtual patient with both cores half loaded: does it trip without a reason?"
-	@echo "make bench   cost of a decision step beside plain scipy"
+	@echo "make bench   cost of a decision step; how soon a death is known"
 	@echo "make setup   the environment in $(VENV) (the others do this by themselves)"
 	@echo "make lock    resolve the dependencies anew (UPGRADE=--upgrade for new versions)"
 	@echo "make clean   remove $(VENV) and caches"
@@ -73,6 +73,7 @@ soak: $(DEV)
 
 bench: $(DEV)
 	$(BIN)/python bench/hop_cost.py
+	$(BIN)/python bench/death.py
 
 # From PyPI alone, whatever index or folder this machine's settings add.
 COMPILE = env -u UV_INDEX -u UV_EXTRA_INDEX_URL -u UV_FIND_LINKS -u UV_CONSTRAINT -u UV_OVERRIDE \

@@ -1,8 +1,8 @@
 """Tells at once that another process died: a robust mutex in memory that both map.
 
 The end of a connection comes late: a killed process gives its memory back before it closes its files, and an
-engine holds a lot of locked memory (measured: 2 to 15 ms). The mutexes it holds are released first, with a mark
-that their owner died (futex(2), set_robust_list(2)): 0.4 ms. It can only make a stop come sooner: an engine
+engine holds a lot of locked memory (bench/death.py: 2 to 15 ms). The mutexes it holds are released first, with a
+mark that their owner died (futex(2), set_robust_list(2)): 0.3 ms. It can only make a stop come sooner: an engine
 without the lifeline is noticed by the end of its connection, and one that is frozen by its lease. Engines hold
 the guard's, and the daemon holds one for each engine.
 """
