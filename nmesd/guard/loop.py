@@ -50,7 +50,7 @@ class Guard:
                 self._turn()
         finally:
             self._step(Fault(Reason.GUARD_SHUTDOWN))
-            self._driver.zero(time.monotonic_ns())
+            self._command(self._state, time.monotonic_ns())
             self._report()
 
     # ---- one turn of the loop -----------------------------------------------------------------------------
@@ -135,7 +135,6 @@ class Guard:
         output = self._state.output
         try:
             if is_zero(output):
-                self._zero_owed = True
                 self._next_pulse_ns = NEVER_NS
                 self._driver.zero(now_ns)
                 self._zero_owed = False

@@ -55,6 +55,7 @@ def test_a_zero_that_fails_is_tried_until_it_is_taken(bench: Bench, end: Frame) 
     for _ in range(3):
         bench.turn()
     assert bench.driver.gives  # nothing to be done yet
+    assert [event for event, _ in bench.logged].count("device failed") == 1  # but it is said, once
     bench.driver.failing = set()
     bench.turn()
     assert not bench.driver.gives
@@ -94,3 +95,19 @@ def test_the_end_of_the_loop_is_zero(bench: Bench) -> None:
     bench.guard.stopping = True
     bench.guard.run()
     assert not bench.driver.gives
+
+
+def test_a_guard_that_ends_without_its_device_says_so_and_ends(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.arm()
+    bench.lease()
+
+    def unplugged() -> None:
+        bench.driver.failing = {"zero"}
+        bench.guard.stopping = True
+
+    monkeypatch.setattr(bench.guard, "_turn", unplugged)
+    bench.guard.run()
+    assert "device failed" in [event for event, _ in bench.logged]
+    assert bench.read()[-1].trip_reason == Reason.GUARD_SHUTDOWN
