@@ -8,7 +8,7 @@ from collections import Counter
 from typing import ClassVar
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -63,7 +63,7 @@ NARROW = LIMITS._replace(
     rise_ua_s=80_000,
     train_ns=2 * NS_PER_S,
     rest_ns=NS_PER_S // 4,
-    duty_ns=4 * NS_PER_S,
+    duty_ns=3 * NS_PER_S,
     trains_per_min=5,
     dose_pc=150_000_000,
     session_ns=90 * NS_PER_S,
@@ -180,22 +180,22 @@ class Anything(RuleBasedStateMachine):
     def an_engine_works(self, rng: random.Random, turns: int) -> None:
         """Trains and rests as an engine may want them, too long or too soon at times."""
         wanted, left = ZERO, 0
-        seed = random.Random(rng.getrandbits(32))
+        choice = random.Random(rng.getrandbits(32))
         for _ in range(turns):
             if self.state.state is not A:
-                if seed.random() < 0.3:
+                if choice.random() < 0.3:
                     break
-                self.arm_properly(seed.choice([0, 300, 300, 20_000]))
+                self.arm_properly(choice.choice([0, 300, 300, 20_000]))
             if left == 0:
                 wanted, left = (
-                    seed.choice([*GOOD * 3, ZERO, ZERO, *OVER]),
-                    seed.choice([1, 3, 10, 25]),
+                    choice.choice([*GOOD * 2, *[ZERO] * len(GOOD), *OVER]),
+                    choice.choice([1, 3, 10, 25]),
                 )
             left -= 1
-            self.good_lease(wanted, seed.choice([1, 20, 90, 99]))
+            self.good_lease(wanted, choice.choice([1, 20, 90, 99]))
             self.within_every_limit()
-            if seed.random() < 0.5:
-                self.pulses_are_given(seed.choice([0, 1, 4, 12]))
+            if choice.random() < 0.5:
+                self.pulses_are_given(choice.choice([0, 1, 4, 12]))
 
     @precondition(lambda self: self.state.state is A)
     @rule(pulses=st.integers(0, 30))
@@ -266,11 +266,14 @@ class Anything(RuleBasedStateMachine):
 MET = {Reason(n) for n in range(80, 97)} - {Reason.LIMIT_BALANCE, Reason.LIMIT_POWER}
 
 
-def walk(examples: int, rules: int) -> int:
-    """Steps of the interlock that were taken."""
+def walk(examples: int, rules: int, number: int = 0) -> int:
+    """Steps of the interlock that were taken. Each number is another walk, the same one everywhere.
+
+    Without a number of its own, hypothesis repeats one walk for ever where it sees a CI.
+    """
     Anything.steps = 0
     run_state_machine_as_test(
-        Anything,
+        seed(number)(Anything),
         settings=settings(
             max_examples=examples,
             stateful_step_count=rules,
@@ -286,9 +289,10 @@ def walk(examples: int, rules: int) -> int:
 @pytest.mark.timeout(600)
 def test_output_only_while_armed_fresh_and_within_every_limit_over_10_to_the_5_steps() -> None:
     Anything.tripped.clear()
-    steps = 0
+    steps = number = 0
     while steps < 100_000 or (not set(Anything.tripped) >= MET and steps < 500_000):
-        steps += walk(100, 40)
+        number += 1
+        steps += walk(100, 40, number)
     assert set(Anything.tripped) >= MET
 
 
