@@ -76,6 +76,7 @@ class Reason(IntEnum):
     DAEMON_SILENT = 23
     GUARD_GONE = 24
     ENGINE_SHUTDOWN = 25
+    DEVICE_CANNOT = 26
     # people
     OPERATOR_STOP = 30
     # found by the guard about its client
@@ -98,6 +99,7 @@ class Reason(IntEnum):
     DEVICE_ANSWER = 65
     DEVICE_ELECTRODE = 66
     MACHINE_STALLED = 67
+    DEVICE_SWITCH = 68
     # limits: refused whole
     LIMIT_AMPLITUDE = 80
     LIMIT_PULSE_WIDTH = 81
@@ -232,6 +234,14 @@ EXPLAIN: dict[Reason, Explanation] = {
     ),
     Reason.DEVICE_ELECTRODE: Explanation(
         "the stimulator reports an electrode error", "check the electrodes, then reset", "channel"
+    ),
+    Reason.DEVICE_SWITCH: Explanation(
+        "the stimulator's emergency switch is pressed, or not connected",
+        "look after the person; release it when all is well, then reset",
+    ),
+    Reason.DEVICE_CANNOT: Explanation(
+        "the stimulator cannot give what [train] of nmesd.toml asks for",
+        "`nmesd status` names the nearest it can; change nmesd.toml and reload",
     ),
     Reason.MACHINE_STALLED: Explanation(
         "the whole computer stood still, guard and engine were late together",

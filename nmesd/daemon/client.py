@@ -24,17 +24,3 @@ def ask(path: str, command: str, *, timeout_s: float = 5.0, **values: Any) -> di
         raise LinkError(f"nmesd at {path} hung up")
     answer: dict[str, Any] = json.loads(line)
     return answer
-
-
-def stop_guard(path: str) -> None:
-    """Stop at the guard itself, past a daemon that may hang. `path` is the guard's socket. Raises LinkError."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-        sock.setblocking(False)
-        try:
-            sock.sendto(b"stop", path + ".stop")
-        except BlockingIOError:
-            pass  # its queue is full of stops already
-        except OSError as error:
-            raise LinkError(
-                f"the guard at {path} does not answer: {error}; pull the electrode plug"
-            ) from None

@@ -13,13 +13,15 @@ import structlog
 
 from nmesd.core.journal import from_ints
 from nmesd.core.values import ModeChanged
+from nmesd.daemon import stimulator
 from nmesd.daemon.control import serve
 from nmesd.daemon.engine_host import EngineHost
 from nmesd.daemon.record import Record
 from nmesd.daemon.settings import Config, load
 from nmesd.daemon.view import view
+from nmesd.engine.settings import EngineSettings
 from nmesd.errors import ConfigError, LinkError, Reason, explain
-from nmesd.wire import ActKind, Found, Frame, Note, Raw, Snapshot
+from nmesd.wire import ActKind, Capabilities, Found, Frame, Note, Raw, Snapshot
 
 _ACTS = {"arm": ActKind.ARM, "disarm": ActKind.DISARM, "stop": ActKind.STOP, "reset": ActKind.RESET}
 
@@ -39,6 +41,7 @@ class Daemon:
         self._host = EngineHost(self._config.engine, self._hear, self._engine_changed)
         self._snapshot: Snapshot | None = None
         self._found: list[str] = []
+        self._device: dict[str, Any] = {}  # the guard's stimulator
         self._log = structlog.get_logger(room="daemon")
 
     async def run(self) -> None:
@@ -98,7 +101,7 @@ class Daemon:
     def _engine_changed(self, what: str, number: int) -> None:
         self._log.info(what, number=number)
         if what == "engine started":
-            self._snapshot = None
+            self._snapshot, self._device = None, {}
             self._record.open(self._config)
         else:
             self._record.event(what, number=number)
@@ -119,6 +122,12 @@ class Daemon:
                 reason = Reason(frame.reason)
                 self._log.info("stream open" if not reason else explain(reason), found=self._found)
                 self._record.event("stream", reason=reason.name, found=self._found)
+            case Capabilities():
+                core = EngineSettings.from_json(self._config.engine).core
+                self._device = stimulator.facts(frame, core)
+                self._record.event("stimulator", **self._device)
+                log = self._log.warning if self._device["cannot"] else self._log.info
+                log("stimulator", **self._device)
             case _:
                 self._log.warning("unexpected frame", frame=type(frame).__name__)
 
@@ -137,7 +146,7 @@ class Daemon:
     async def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
         command = request["command"]
         if command == "status":
-            return {"ok": True, **view(self._snapshot, self._found, self._host.pid)}
+            return {"ok": True, **view(self._snapshot, self._found, self._host.pid, self._device)}
         if command == "reload":
             return await self._reload()
         if command not in _ACTS:

@@ -15,7 +15,9 @@ def inhibits(mask: int) -> list[Reason]:
     return [reason for reason in Reason if reason is not Reason.NONE and mask >> reason & 1]
 
 
-def view(snapshot: Snapshot | None, found: list[str], engine_pid: int) -> dict[str, Any]:
+def view(
+    snapshot: Snapshot | None, found: list[str], engine_pid: int, device: dict[str, Any]
+) -> dict[str, Any]:
     """State of the unit as plain values, for `status`, its --json and telemetry."""
     if snapshot is None:
         return {"state": "STARTING", "text": "the engine is starting", "engine_pid": engine_pid}
@@ -47,6 +49,8 @@ def view(snapshot: Snapshot | None, found: list[str], engine_pid: int) -> dict[s
         if snapshot.guard_connected
         else "NOT CONNECTED",
         "guard_real_time": bool(snapshot.guard_real_time),
+        "stimulator": device.get("stimulator", ""),
+        "stimulator_cannot": device.get("cannot", []),
         "simulated": bool(snapshot.guard_simulated),
         "limits_hash": f"{snapshot.limits_hash:016x}",
         "streams_found": found,

@@ -10,6 +10,7 @@ from nmesd.errors import LinkError, Reason
 from nmesd.units import NS_PER_MS
 from nmesd.wire import (
     Arm,
+    Capabilities,
     Disarm,
     Hello,
     Lease,
@@ -36,6 +37,7 @@ class GuardLink:
         self._retry_ns = 0
         self._received = 0
         self.report: Report | None = None  # the latest
+        self.device: Capabilities | None = None  # what this guard's stimulator can be told
         self.session = 0
 
     @property
@@ -66,20 +68,27 @@ class GuardLink:
         self._link.send(Hello(self._settings_hash, os.getpid()))
 
     def reports(self) -> Iterator[Report]:
-        """Reports that came in, oldest first. A bad frame or a gap in their numbers ends the connection."""
+        """Reports that came in, oldest first. A bad frame or a gap in their numbers ends the connection.
+
+        Before the first of them the guard says what its stimulator can be told: see `device`.
+        """
         while self._link is not None:
             try:
                 received = self._link.receive()
                 if received is None:
                     break
                 self._received += 1
-                if received.sequence != self._received or not isinstance(received.frame, Report):
+                frame, expected = received.frame, Capabilities if self._received == 1 else Report
+                if received.sequence != self._received or not isinstance(frame, expected):
                     raise LinkError("unexpected frame from the guard")
             except LinkError:
                 self.close()
                 return
-            self.report = received.frame
-            yield received.frame
+            if isinstance(frame, Capabilities):
+                self.device = frame
+            elif isinstance(frame, Report):
+                self.report = frame
+                yield frame
         if self._link is not None and self._link.closed:
             self.close()
 
@@ -138,4 +147,4 @@ class GuardLink:
         """Let the guard go; a guard that was armed trips."""
         if self._link is not None:
             self._link.close()
-        self._link, self.report, self.session = None, None, 0
+        self._link, self.report, self.device, self.session = None, None, None, 0

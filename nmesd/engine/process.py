@@ -31,12 +31,14 @@ from nmesd.wire import (
     Act,
     ActKind,
     Beat,
+    Capabilities,
     ChannelOutput,
     GuardState,
     Link,
     Output,
     Report,
     Snapshot,
+    misfits,
 )
 from nmesd.wire.lifeline import Watch
 
@@ -90,6 +92,7 @@ class Engine:
         self._snapshot_ns = self._step_max_ns = 0
         self._beat_ns = time.monotonic_ns()
         self._same_clock = self._rivalled = False
+        self._device: Capabilities | None = None  # as told to the daemon
 
     def run(self) -> None:
         """Loop until the daemon is gone or `ending`."""
@@ -228,6 +231,7 @@ class Engine:
     def _talk_to_guard(self, now_ns: int) -> None:
         self._guard.connect(now_ns)
         self._hear_guard()
+        self._look_at_device()
         if self._guard.connected and self._guard.report is not None:
             self._inhibits.clear(Reason.GUARD_GONE)
         else:
@@ -235,6 +239,20 @@ class Engine:
             self._trip(Reason.GUARD_GONE)
         if self._pending is not None and now_ns > self._pending.until_ns:
             self._answer(Reason.GUARD_GONE)
+
+    def _look_at_device(self) -> None:
+        """Another stimulator behind the guard: what is asked of it must be what it can give."""
+        device, core = self._guard.device, self._settings.core
+        if device == self._device:
+            return
+        self._device = device
+        self._inhibits.clear(Reason.DEVICE_CANNOT)
+        if device is None:
+            return
+        self._teller.device(device)
+        wanted = ChannelOutput(core.amplitude_ua, core.pulse_width_us, core.period_us)
+        if misfits(core.channel, wanted, device):
+            self._inhibits.set(Reason.DEVICE_CANNOT)
 
     def _hear_guard(self) -> None:
         for report in self._guard.reports():

@@ -9,7 +9,17 @@ import numpy.typing as npt
 
 from nmesd.core.journal import Entry, to_ints
 from nmesd.errors import Reason
-from nmesd.wire import MAX_FRAME, NOTE_ARGS, ActReply, Found, Link, Note, Raw, Snapshot
+from nmesd.wire import (
+    MAX_FRAME,
+    NOTE_ARGS,
+    ActReply,
+    Capabilities,
+    Found,
+    Link,
+    Note,
+    Raw,
+    Snapshot,
+)
 
 
 class Teller:
@@ -49,6 +59,10 @@ class Teller:
         if text != self._last_found:
             self._last_found = text
             self._link.send(Found(reason, json.dumps(lines).encode()))
+
+    def device(self, device: Capabilities) -> None:
+        """What the guard's stimulator is, and can be told."""
+        self._link.send(device)
 
     def reply(
         self, request: int, reason: Reason = Reason.NONE, value: int = 0, limit: int = 0

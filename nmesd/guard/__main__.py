@@ -6,25 +6,25 @@ Exit codes: 0 orderly end, or zero verified; 1 zero not verified; 2 could not st
 
 import json
 import signal
-import socket
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
-from nmesd.drivers import make_driver
-from nmesd.errors import DeviceError, NmesdError
+from nmesd.errors import ConfigError, DeviceError, LinkError, NmesdError
 from nmesd.guard.config import GuardConfig, read_config
 from nmesd.guard.door import Door
-from nmesd.guard.loop import NO_ZERO, Guard
+from nmesd.guard.loop import Guard
+from nmesd.guard.tally import RISE_DIVISOR
 from nmesd.realtime import GUARD_PRIORITY, go_real_time
 from nmesd.wire import listens
+from nmesd.wire.stopping import NO_ZERO, stop
 
 
 def log(event: str, **facts: Any) -> None:
     """One JSON line on standard error. Called on changes only, after the output was commanded."""
     line = {"event": event, "room": "guard", "mono_ns": time.monotonic_ns(), **facts}
-    sys.stderr.write(json.dumps(line) + "\n")
+    sys.stderr.write(json.dumps(line, default=str) + "\n")
 
 
 def main(arguments: list[str]) -> int:
@@ -41,13 +41,17 @@ def main(arguments: list[str]) -> int:
             "zero NOT verified: pull the electrode plug" if zero else "guard cannot start",
             error=str(error),
         )
-        return 1 if zero and isinstance(error, DeviceError) else 2
+        return 1 if zero and isinstance(error, DeviceError | LinkError) else 2
 
 
 def run(config: GuardConfig) -> int:
     """The guard, from a verified zero to a commanded one."""
-    driver = make_driver(config.driver, config.port)
+    driver = config.driver
     driver.open()
+    limits = config.limits._replace(device=driver.capabilities)
+    if (jump_ua := driver.capabilities.amplitude_least_ua) > limits.rise_ua_s // RISE_DIVISOR:
+        raise ConfigError(f"it begins at {jump_ua} µA: give rise_ma_s ten times that in mA/s")
+    config = config._replace(limits=limits)
     door = Door(config.socket, config.client_uid)
     missing = go_real_time(GUARD_PRIORITY)
     for lack in missing:
@@ -72,22 +76,13 @@ def run(config: GuardConfig) -> int:
 def verify_zero(config: GuardConfig) -> int:
     """Zero by the guard that runs, or else by opening the device, which ends only when it has stopped."""
     if listens(config.socket):
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-            sock.bind("")  # an address of the kernel's choice, to hear the answer
-            sock.settimeout(1.0)  # far more than a guard needs that is alive
-            try:
-                sock.sendto(b"stop", config.socket + ".stop")
-                state = sock.recv(64).decode()
-            except OSError as error:
-                raise DeviceError(f"the guard that is running does not answer: {error}") from None
-        if state == NO_ZERO:
+        if (state := stop(config.socket)) == NO_ZERO:
             raise DeviceError("a guard is running, but its stimulator took no zero")
         log("zero verified", by="the guard that is running", state=state)
         return 0
-    driver = make_driver(config.driver, config.port)
-    driver.open()
-    driver.close()
-    log("zero verified", by="the stimulator itself", stimulator=driver.identify())
+    config.driver.open()
+    config.driver.close()
+    log("zero verified", by="the stimulator itself", stimulator=config.driver.identify())
     return 0
 
 

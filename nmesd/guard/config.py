@@ -8,16 +8,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from nmesd.drivers import driver_from_config
+from nmesd.drivers.base import Driver
 from nmesd.errors import ConfigError
 from nmesd.guard.limits import RULES, Limits
-from nmesd.wire import CHANNELS
+from nmesd.wire import ANY, CHANNELS
 
 
 class GuardConfig(NamedTuple):
     """A read and checked guard.toml."""
 
-    driver: str
-    port: str
+    driver: Driver  # not yet opened
     socket: str
     client_uid: int  # the user whose engine is let in, beside root
     limits: Limits
@@ -26,7 +27,6 @@ class GuardConfig(NamedTuple):
 
 _AREA_CM2 = (0.5, 400)  # smallest electrode in use to a thigh's; a slip of units is outside
 _SECTIONS = {
-    "stimulator": {"driver", "port", "channels"},
     "electrodes": {"area_cm2"},
     "guard": {"socket", "client_user"},
     "limits": {rule.key for rule in RULES},
@@ -41,6 +41,8 @@ def read_config(path: Path) -> GuardConfig:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from None
     for section, content in data.items():
+        if isinstance(content, dict) and section in ("stimulator", "gate"):
+            continue  # nmesd.drivers knows what belongs there
         for key in content if isinstance(content, dict) and section in _SECTIONS else [""]:
             if key not in _SECTIONS.get(section, ()):
                 known = "; ".join(f"[{name}] {', '.join(keys)}" for name, keys in _SECTIONS.items())
@@ -64,12 +66,14 @@ def read_config(path: Path) -> GuardConfig:
     area_cm2 = get("electrodes.area_cm2", _number(*_AREA_CM2), wanted)
     user = get("guard.client_user", _is_user_or_none, "no such user on this system")
     return GuardConfig(
-        driver=get("stimulator.driver", _is_text, 'a text is needed, as in driver = "null"'),
-        port=get("stimulator.port", _is_text, "a text is needed: what the driver opens"),
+        driver=driver_from_config(data["stimulator"], data.get("gate"), path),
         socket=get("guard.socket", _is_text, "a text is needed: the path of the guard's socket"),
         client_uid=pwd.getpwnam(user).pw_uid if user else os.getuid(),
         limits=Limits(
-            **limits, channels=tuple(c - 1 for c in channels), area_mm2=int(area_cm2 * 100)
+            **limits,
+            channels=tuple(c - 1 for c in channels),
+            area_mm2=int(area_cm2 * 100),
+            device=ANY,
         ),
         # Two 32-bit checksums of the file: names the limits in force in handshake and record, no security.
         limits_hash=zlib.crc32(text) << 32 | zlib.adler32(text),

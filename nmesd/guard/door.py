@@ -44,18 +44,18 @@ class Door:
         except OSError as error:
             raise LinkError(f"{path}: {error}; does its folder exist and belong to us?") from None
 
-    def accept(self) -> bool:
-        """Let a new client in. False if it was sent away: there is one already, or it is a stranger."""
+    def accept(self) -> Link | None:
+        """Let a new client in. None if it was sent away: there is one already, or it is a stranger."""
         try:
             sock, _ = self.listener.accept()
         except OSError:
-            return False
+            return None
         _, uid, _ = _PEER.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size))
         if self.client is not None or uid not in self._admitted:
             sock.close()
-            return False
+            return None
         self.client = Link(sock)
-        return True
+        return self.client
 
     def knocks(self) -> list[Any]:
         """Addresses of those who asked for a stop; None for one that has none."""

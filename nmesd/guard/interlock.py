@@ -5,7 +5,8 @@ Rules
   2. One door out: an Arm frame of a named operator that echoes the guard's current nonce, its limits' hash and the
      settings' hash of this engine's Hello. The nonce changes when the guard leaves DISARMED: an Arm works once.
   3. Output needs ARMED and a Lease that has not expired, of this session, next in sequence, not from the past or
-     the future, reaching at most MAX_LEASE_NS ahead, within every limit, whose beliefs are true.
+     the future, reaching at most MAX_LEASE_NS ahead, within every limit as the device codes it, whose beliefs
+     are true.
   4. While ARMED, leases must flow even at zero output: one that expires is a trip.
   5. Refuse, do not clip: anything else while ARMED is refused whole, gives zero and latches. The first
      reason is kept, with its numbers.
@@ -30,7 +31,7 @@ from nmesd.errors import Reason
 from nmesd.guard.limits import Fault, Limits, violation
 from nmesd.guard.tally import Tally, admit, overrun, silence
 from nmesd.units import NS_PER_MS
-from nmesd.wire import KINDS, ZERO, GuardState, Lease, Output, Received, is_zero, session_token
+from nmesd.wire import KINDS, ZERO, GuardState, Lease, Output, Received, is_zero
 
 MAX_LEASE_NS = 100 * NS_PER_MS  # rule 1 of the design: never over 100 ms
 NO_HELLO = -1  # no Arm can echo it
@@ -122,7 +123,7 @@ def _arm(state: State, arm: wire.Arm, limits_hash: int) -> State:
     return state._replace(
         state=GuardState.ARMED,
         expiry_ns=state.now_ns + MAX_LEASE_NS,
-        session=session_token(arm),
+        session=wire.session_token(arm),
         tally=tally,
     )
 
@@ -145,12 +146,11 @@ def _lease(state: State, lease: Lease, limits: Limits) -> State:
         return _trip(state, Fault(Reason.LEASE_TOO_LONG, ahead_ns, MAX_LEASE_NS))
     if not lease.believes_armed or bool(lease.believes_output) is is_zero(lease.output):
         return _trip(state, Fault(Reason.BELIEF_MISMATCH))
-    tally = violation(lease.output, limits) or admit(
-        state.tally, lease.output, state.now_ns, limits
-    )
+    output = wire.coded(lease.output, limits.device)
+    tally = violation(output, limits) or admit(state.tally, output, state.now_ns, limits)
     if isinstance(tally, Fault):
         return _trip(state, tally)
-    return state._replace(output=lease.output, expiry_ns=lease.expiry_ns, lease=lease, tally=tally)
+    return state._replace(output=output, expiry_ns=lease.expiry_ns, lease=lease, tally=tally)
 
 
 def _gave(state: State, given: Given, limits: Limits) -> State:

@@ -9,7 +9,7 @@ from math import isqrt
 from typing import NamedTuple
 
 from nmesd.errors import Reason
-from nmesd.wire import Output
+from nmesd.wire import ANY, Capabilities, Output
 
 BODY_OHM = 500  # the load of IEC 60601-2-10, for power out of current
 
@@ -67,6 +67,7 @@ class Limits(NamedTuple):
     net_charge_pc: int
     channels: tuple[int, ...]  # 0-based, those that may be used at all
     area_mm2: int  # of the smallest electrode
+    device: Capabilities = ANY  # what the stimulator can be told
 
 
 class Fault(NamedTuple):

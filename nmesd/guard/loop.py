@@ -14,12 +14,12 @@ from nmesd.guard.interlock import Cause, State, connected, step
 from nmesd.guard.limits import Fault
 from nmesd.units import NS_PER_MS, NS_PER_S
 from nmesd.wire import GuardState, Hello, Link, Report, is_zero
+from nmesd.wire.stopping import NO_ZERO
 
 TICK_NS = 5 * NS_PER_MS  # how often it looks at its own clock at least, and reports
 LATE_NS = 10 * NS_PER_MS  # half a default lease: later than this it no longer trusts its own watch
 STALL_NS = 2 * NS_PER_MS  # late by this at a lease's end: then the engine may not be to blame
 MOST_FRAMES = 64  # read in one turn, so that no flood keeps it from its clock and the stop
-NO_ZERO = "ZERO NOT TAKEN"  # answer to a stop that the device has not taken yet
 Log = Callable[..., None]
 
 
@@ -32,6 +32,7 @@ class Guard:
         self.stopping = False
         self._config, self._driver, self._door, self._log = config, driver, door, log
         self._real_time = real_time
+        self._device = driver.capabilities._replace(payload=driver.identify().encode())
         self._state = State(
             now_ns=time.monotonic_ns(), nonce=int.from_bytes(os.urandom(8), "little")
         )
@@ -69,7 +70,8 @@ class Guard:
             self._engine_gone()
         if door.client and door.client in ready:
             self._read(door.client)
-        if door.listener in ready and door.accept():
+        if door.listener in ready and (client := door.accept()):
+            client.send(self._device)
             self._state = connected(self._state, time.monotonic_ns())
             self._report()
         self._step(None)
@@ -126,7 +128,7 @@ class Guard:
         self._state = after = step(
             before, now_ns, cause, self._config.limits, self._config.limits_hash
         )
-        if after.output != before.output:
+        if after.output != before.output or after.state is not before.state:
             self._command(before, now_ns)
         if after.state is not before.state:
             self._tell_change(before)
@@ -134,13 +136,13 @@ class Guard:
     def _command(self, before: State, now_ns: int) -> None:
         output = self._state.output
         try:
-            if is_zero(output):
+            if self._state.state is not GuardState.ARMED:
                 self._next_pulse_ns = NEVER_NS
                 self._driver.zero(now_ns)
                 self._zero_owed = False
             else:
                 self._next_pulse_ns = now_ns
-                self._waiting_for_first |= is_zero(before.output)
+                self._waiting_for_first |= is_zero(before.output) and not is_zero(output)
                 self._driver.apply(output, now_ns)
         except DeviceError as error:
             self._device_failed(error)

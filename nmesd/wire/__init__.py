@@ -1,6 +1,7 @@
 """The frames between the processes, their bytes, and the socket they travel on."""
 
 from nmesd.wire.codec import MAX_FRAME, VERSION, Received, decode, encode
+from nmesd.wire.coding import ANY, Misfit, coded, misfits
 from nmesd.wire.frames import (
     CHANNELS,
     KINDS,
@@ -11,6 +12,7 @@ from nmesd.wire.frames import (
     ActReply,
     Arm,
     Beat,
+    Capabilities,
     ChannelOutput,
     Disarm,
     Found,
@@ -33,6 +35,7 @@ from nmesd.wire.frames import (
 from nmesd.wire.link import Link, listens
 
 __all__ = [
+    "ANY",
     "CHANNELS",
     "KINDS",
     "MAX_FRAME",
@@ -44,6 +47,7 @@ __all__ = [
     "ActReply",
     "Arm",
     "Beat",
+    "Capabilities",
     "ChannelOutput",
     "Disarm",
     "Found",
@@ -52,6 +56,7 @@ __all__ = [
     "Hello",
     "Lease",
     "Link",
+    "Misfit",
     "Note",
     "Output",
     "Pulse",
@@ -62,9 +67,11 @@ __all__ = [
     "Settings",
     "Snapshot",
     "Stop",
+    "coded",
     "decode",
     "encode",
     "is_zero",
     "listens",
+    "misfits",
     "session_token",
 ]

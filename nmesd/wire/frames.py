@@ -1,8 +1,8 @@
 """What the processes say to each other: frames as frozen values of integers.
 
-The table at the end gives each its number on the wire and its struct format. Only `Settings`, `Raw` and `Found`
-carry a payload. How they become bytes is in `codec.py`. Named tuples, not dataclasses: those would bring `inspect`
-and 2 MB into the guard.
+The table at the end gives each its number on the wire and its struct format. Only `Capabilities`, `Settings`,
+`Raw` and `Found` carry a payload. How they become bytes is in `codec.py`. Named tuples, not dataclasses: those
+would bring `inspect` and 2 MB into the guard.
 """
 
 from __future__ import annotations
@@ -149,6 +149,27 @@ class Report(NamedTuple):
     simulated: int
 
 
+class Capabilities(NamedTuple):
+    """What a stimulator can be told: each value from least to most in steps. Sent once, before any report.
+
+    `payload` is who it says it is, as UTF-8 text; drivers leave it empty. The rounding is in `coding.py`.
+    """
+
+    channels: int
+    simulated: int  # gives no current to anybody
+    one_period: int  # all channels that give have the same
+    amplitude_least_ua: int = 1
+    amplitude_most_ua: int = 2**32 - 1
+    amplitude_step_ua: int = 1
+    width_least_us: int = 1
+    width_most_us: int = 2**32 - 1
+    width_step_us: int = 1
+    period_least_us: int = 1
+    period_most_us: int = 2**32 - 1
+    period_step_us: int = 1
+    payload: bytes = b""
+
+
 # ---- daemon -> engine ---------------------------------------------------------------------------------
 
 
@@ -261,6 +282,7 @@ Frame = (
     | Stop
     | Reset
     | Report
+    | Capabilities
     | Settings
     | Act
     | Beat
@@ -281,6 +303,7 @@ FRAMES: dict[int, tuple[type[Frame], str]] = {
     5: (Stop, "Hqq"),
     6: (Reset, "Q"),
     10: (Report, "BQQQHqqbIBQQIqqqqBB"),
+    11: (Capabilities, "BBBIIIIIIIII"),
     20: (Settings, ""),
     21: (Act, "IBQ"),
     22: (Beat, ""),

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from nmesd.core.values import Mode
-from nmesd.daemon.client import ask, stop_guard
+from nmesd.daemon.client import ask
 from nmesd.daemon.control import MAX_LINE, serve
 from nmesd.daemon.process import Daemon, operator_number
 from nmesd.errors import LinkError, Reason
 from nmesd.wire import ActKind, ActReply
+from nmesd.wire.stopping import stop
 
 NMESD_TOML = """
 [stream]
@@ -203,4 +204,4 @@ def test_a_daemon_that_is_not_there_is_an_error_for_a_person(tmp_path: Path) -> 
 
 def test_a_guard_that_is_not_there_is_an_error_that_says_what_is_left(tmp_path: Path) -> None:
     with pytest.raises(LinkError, match="pull the electrode plug"):
-        stop_guard(str(tmp_path / "guard.sock"))
+        stop(str(tmp_path / "guard.sock"))

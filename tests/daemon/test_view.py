@@ -48,7 +48,7 @@ def tripped(reason: Reason, value: int = 0, limit: int = 0, channel: int = -1) -
         "trip_limit": limit,
         "trip_channel": channel,
     }
-    return view(snapshot(mode=Mode.TRIPPED, **trip), [], 1)
+    return view(snapshot(mode=Mode.TRIPPED, **trip), [], 1, {})
 
 
 @pytest.mark.parametrize("reason", [reason for reason in Reason if reason])
@@ -67,5 +67,5 @@ def test_a_trip_of_no_channel_names_none() -> None:
 
 @pytest.mark.parametrize("mode", [mode for mode in Mode if mode is not Mode.TRIPPED])
 def test_without_a_trip_there_are_no_numbers(mode: Mode) -> None:
-    seen = view(snapshot(mode=mode, trip_value=3, trip_channel=2), [], 1)
+    seen = view(snapshot(mode=mode, trip_value=3, trip_channel=2), [], 1, {})
     assert [seen[name] for name in ("trip_reason", *NUMBERS)] == [None] * 5

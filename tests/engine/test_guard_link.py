@@ -17,6 +17,7 @@ from nmesd.engine.guard_link import RETRY_NS, GuardLink
 from nmesd.errors import Reason
 from nmesd.units import NS_PER_MS, NS_PER_S
 from nmesd.wire import (
+    ANY,
     ZERO,
     Arm,
     Beat,
@@ -53,12 +54,14 @@ class Peer:
         self.listener.bind(str(path))
         self.listener.listen(1)
         self.link: Link | None = None
+        self.device = ANY
 
     def accept(self) -> Link:
         if self.link is not None:
             self.link.close()
         self.listener.settimeout(5)
         self.link = Link(self.listener.accept()[0])
+        assert self.link.send(self.device)
         return self.link
 
     def heard(self) -> list[Received]:
@@ -104,6 +107,11 @@ def peer(folder: Path, link: GuardLink) -> Iterator[Peer]:
 def is_connected(link: GuardLink) -> bool:
     """A call, so that mypy does not think it stays as it was."""
     return link.connected
+
+
+def knows_device(link: GuardLink) -> bool:
+    """Likewise."""
+    return link.device == ANY
 
 
 def tell(peer: Peer, *frames: Frame) -> None:
@@ -257,6 +265,35 @@ def test_reports_come_oldest_first_and_the_latest_is_kept(peer: Peer, link: Guar
     assert is_connected(link)
 
 
+def test_what_the_stimulator_can_is_known_as_long_as_its_guard_is_there(
+    peer: Peer, link: GuardLink
+) -> None:
+    assert knows_device(link)
+    hang_up(peer)
+    assert list(link.reports()) == []
+    assert not knows_device(link)
+    peer.device = ANY._replace(channels=4)
+    link.connect(NOW + RETRY_NS)
+    peer.accept()
+    assert list(link.reports()) == []
+    assert link.device == ANY._replace(channels=4)
+
+
+def test_a_guard_that_says_it_twice_or_not_first_is_not_believed(
+    peer: Peer, link: GuardLink
+) -> None:
+    tell(peer, ANY)
+    assert list(link.reports()) == []
+    assert not is_connected(link)
+    link.connect(NOW + RETRY_NS)
+    peer.listener.settimeout(5)
+    hang_up(peer)
+    peer.link = Link(peer.listener.accept()[0])
+    tell(peer, DISARMED)
+    assert list(link.reports()) == []
+    assert not is_connected(link)
+
+
 def skip_one(peer: Peer) -> None:
     assert peer.link is not None
     peer.link._sent += 1
@@ -311,6 +348,7 @@ def test_what_was_told_before_the_end_is_heard(peer: Peer, link: GuardLink) -> N
 GUARD_TOML = """\
 [stimulator]
 driver = "null"
+level = "full"
 port = "none"
 channels = [1]
 [electrodes]

@@ -20,11 +20,13 @@ from nmesd.engine.settings import EngineSettings, StreamSpec
 from nmesd.errors import Reason, StreamError
 from nmesd.units import NS_PER_MS, NS_PER_S
 from nmesd.wire import (
+    ANY,
     Act,
     ActKind,
     ActReply,
     Arm,
     Beat,
+    Capabilities,
     Disarm,
     Frame,
     GuardState,
@@ -150,6 +152,7 @@ class Bench:
         self.to_guard: list[Frame] = []
         self.to_daemon: list[Frame] = []
         self.obeys = True  # the guard arms when asked
+        self.device = ANY  # the guard's stimulator
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.daemon = Link(ours)
         spec = ChainSpec(rate_mhz=RATE_HZ * 1000, rail_uv=RAIL_UV)
@@ -164,6 +167,19 @@ class Bench:
         self._theirs = Link(theirs)
         self.engine = Engine(settings, self._theirs)
 
+    def until_connected(self) -> None:
+        """The engine has noticed that its guard is gone, and asked for another."""
+        self.listener.setblocking(False)
+        while True:
+            self.engine.turn()
+            try:
+                self.guard = Link(self.listener.accept()[0])
+            except BlockingIOError:
+                continue
+            self.guard.send(self.device)
+            self.guard.send(report(GuardState.DISARMED))
+            return
+
     def turn(self) -> None:
         self.daemon.send(Beat())
         self.engine.turn()
@@ -171,6 +187,7 @@ class Bench:
             self.to_daemon.append(received.frame)
         if self.guard is None:
             self.guard = Link(self.listener.accept()[0])
+            self.guard.send(self.device)
             self.guard.send(report(GuardState.DISARMED))
         while (received := self.guard.receive()) is not None:
             self.to_guard.append(received.frame)
@@ -321,6 +338,47 @@ def test_a_disarm_of_the_engine_s_own_is_nobody_s(bench: Bench) -> None:
     assert bench.others()[1:] == [Disarm(0)]
     (refused,) = [frame for frame in bench.to_daemon if isinstance(frame, ActReply)]
     assert refused.reason == Reason.EMG_RAILED
+
+
+# ---- the stimulator -------------------------------------------------------------------------------
+
+
+def test_a_stimulator_that_can_give_what_is_asked_is_told_to_the_daemon(bench: Bench) -> None:
+    bench.device = ANY._replace(payload=b"a P24")
+    bench.until(bench.ready)
+    assert [frame for frame in bench.to_daemon if isinstance(frame, Capabilities)] == [bench.device]
+
+
+@pytest.mark.parametrize(
+    "coarse",
+    [
+        {"channels": 0},
+        {"amplitude_most_ua": 9_000},
+        {"amplitude_least_ua": 3_000, "amplitude_step_ua": 5_000},
+        {"width_least_us": 300},
+        {"period_least_us": 25_000},
+    ],
+    ids=str,
+)
+def test_one_that_cannot_forbids_arming(bench: Bench, coarse: dict[str, Any]) -> None:
+    bench.device = ANY._replace(**coarse)
+    bench.until(lambda: bench.inhibited(Reason.DEVICE_CANNOT))
+    bench.until(lambda: not bench.inhibited(Reason.EMG_SETTLING))
+    bench.act(ActKind.ARM)
+    bench.until(lambda: any(isinstance(frame, ActReply) for frame in bench.to_daemon))
+    (refused,) = [frame for frame in bench.to_daemon if isinstance(frame, ActReply)]
+    assert refused.reason == Reason.DEVICE_CANNOT
+    assert bench.others() == []
+
+
+def test_another_guard_with_a_stimulator_that_can_lifts_it(bench: Bench) -> None:
+    bench.device = ANY._replace(channels=0)
+    bench.until(lambda: bench.inhibited(Reason.DEVICE_CANNOT))
+    assert bench.guard is not None
+    bench.guard.close()
+    bench.guard, bench.device = None, ANY
+    bench.until_connected()
+    bench.until(bench.ready)
 
 
 # ---- EMG that is no measurement -------------------------------------------------------------------

@@ -19,6 +19,7 @@ from nmesd.units import NS_PER_MS, NS_PER_S
 from nmesd.wire import (
     ZERO,
     Arm,
+    Capabilities,
     ChannelOutput,
     GuardState,
     Hello,
@@ -39,6 +40,7 @@ GIVING: Output = (ChannelOutput(10_000, 250, PERIOD_NS // 1000), *ZERO[1:])
 GUARD_TOML = """\
 [stimulator]
 driver = "sim"
+level = "full"
 port = "{folder}/p"
 channels = [1]
 [electrodes]
@@ -120,6 +122,11 @@ class Client:
         self.child = child
         self.may_be_late = False  # True where that is what is tested
         self.link = child.connect()
+        select.select([self.link], [], [], SOON_NS / NS_PER_S)
+        first = self.link.receive()
+        assert first is not None, "the guard closed the connection or is silent"
+        assert isinstance(first.frame, Capabilities)
+        self.device = first.frame
         self.report = self.next_report()
         self.session = self.expiry_ns = 0
         if hello:

@@ -86,7 +86,9 @@ def read(path: Path, text: str) -> GuardConfig:
 
 def test_a_good_file_is_read_as_it_stands(path: Path) -> None:
     config = read(path, GOOD)
-    assert config[:3] == ("sim", "/run/nmesd/pulses.sock", "/run/nmesd/guard.sock")
+    stimulator = "simulated stimulator, pulses to /run/nmesd/pulses.sock"
+    assert config.driver.identify() == f"GIVES NOTHING (level dry-run): {stimulator}"
+    assert config.socket == "/run/nmesd/guard.sock"
     assert config.limits == DEFAULTS._replace(
         amplitude_ua=32_300, pulse_width_us=300, rate_mhz=40_000
     )
@@ -106,7 +108,7 @@ def test_without_limits_the_defaults_hold(path: Path) -> None:
 
 
 def test_every_rule_has_its_field_its_unit_its_source_and_a_default_within() -> None:
-    assert (*(rule.field for rule in RULES), "channels", "area_mm2") == Limits._fields
+    assert (*(rule.field for rule in RULES), "channels", "area_mm2", "device") == Limits._fields
     assert len({rule.key for rule in RULES}) == len(RULES)
     for rule in RULES:
         assert rule.floor <= rule.default <= rule.ceiling
@@ -147,7 +149,7 @@ def test_the_client_is_a_user_of_this_system_or_our_own(path: Path) -> None:
 
 def test_the_shipped_file_gives_the_defaults(repo_root: Path) -> None:
     config = read_config(repo_root / "config" / "guard.toml")
-    assert config.driver == "null"
+    assert config.driver.identify() == "GIVES NOTHING (level dry-run): no stimulator"
     assert config.limits == DEFAULTS._replace(channels=(0,), area_mm2=2_500)
 
 
@@ -167,7 +169,10 @@ def test_all_channels_of_a_stimulator_can_be_listed(path: Path) -> None:
 
 
 WORDS = {  # what is wrong: how the message begins after the file's name, and ends
-    ('"sim"', "3"): ("[stimulator] driver = 3: ", 'a text is needed, as in driver = "null"'),
+    ('"sim"', "3"): (
+        "[stimulator] driver = 3: ",
+        "known are gpio, null, sciencemode2, sciencemode4, sim",
+    ),
     ('"/run/nmesd/pulses.sock"', "3"): (
         "[stimulator] port = 3: ",
         "a text is needed: what the driver opens",
@@ -203,7 +208,10 @@ def test_a_wrong_value_is_told_with_its_place_and_its_remedy(
 
 @pytest.mark.parametrize(
     ("old", "new", "what"),
-    [("port =", "prot =", "[stimulator] prot"), ("[limits]", "[[limits]]", "[limits] ")],
+    [
+        ("area_cm2 =", "arae_cm2 =", "[electrodes] arae_cm2"),
+        ("[limits]", "[[limits]]", "[limits] "),
+    ],
     ids=["key", "list"],
 )
 def test_an_unknown_key_is_told_with_all_there_are(
@@ -214,10 +222,10 @@ def test_an_unknown_key_is_told_with_all_there_are(
     before, _, known = str(caught.value).partition("; known are ")
     assert before == f"{path}: unknown {what}"
     sections = [section.partition("] ") for section in known.split("; ")]
-    assert [name for name, _, _ in sections] == ["[stimulator", "[electrodes", "[guard", "[limits"]
+    assert [name for name, _, _ in sections] == ["[electrodes", "[guard", "[limits"]
     keys = [set(keys.split(", ")) for _, _, keys in sections]
-    assert keys[:2] == [{"driver", "port", "channels"}, {"area_cm2"}]
-    assert keys[3] == {rule.key for rule in RULES}
+    assert keys[:2] == [{"area_cm2"}, {"socket", "client_user"}]
+    assert keys[2] == {rule.key for rule in RULES}
 
 
 @pytest.mark.parametrize("text", ["30", "30.0", "3e1"])
@@ -255,7 +263,7 @@ BAD: dict[str, tuple[str, str, tuple[str, ...]]] = {  # what, instead of what, a
     "rate under 1 Hz": over("rate_hz", "40", "0.5"),
     "rate a truth value": over("rate_hz", "40", "true"),
     "unknown limit": ("rate_hz =", "rate_khz =", ("[limits]", "rate_khz", "rate_hz")),
-    "unknown key": ("port =", "prot =", ("[stimulator]", "prot", "port")),
+    "unknown key": ("port =", "prot =", ("[stimulator] prot",)),
     "unknown section": ("[limits]", "[limit]", ("[limit]", "limits")),
     "section a value": ("[guard]\nsocket", "[x]\nsocket", ("[x]",)),
     "driver missing": ('driver = "sim"\n', "", ("[stimulator]", "driver", "None")),

@@ -17,14 +17,14 @@ from tests.guard.processes import SETTINGS_HASH, Child, Client, silent_from_now,
 # The connection is inherited, so that its other end, which the test keeps, outlives the engine.
 ENGINE = """
 import socket, sys, time
-from nmesd.wire import Arm, Hello, Lease, Link, ChannelOutput, ZERO, session_token
+from nmesd.wire import Arm, Hello, Lease, Link, ChannelOutput, Report, ZERO, session_token
 from nmesd.wire.lifeline import hold
 path, descriptor, holds = sys.argv[1], int(sys.argv[2]), sys.argv[3] == "holds"
 link = Link(socket.socket(fileno=descriptor))
 if holds:
     assert hold(path + ".life")
 report = None
-while report is None:
+while not isinstance(report, Report):
     received = link.receive()
     report = received and received.frame
 link.send(Hello(4711, 1))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from nmesd.errors import Reason
 from nmesd.guard.limits import Fault, Limits, violation
-from nmesd.wire import CHANNELS, ZERO, ChannelOutput, Output
+from nmesd.wire import ANY, CHANNELS, ZERO, ChannelOutput, Output
 from tests.guard.scene import ARMED, GIVING, LIMITS, SILENT, WIDEST, A, T, do, on, on_all
 from tests.guard.test_boundaries import EIGHTH, ROOMY, narrowed
 
@@ -157,7 +157,7 @@ def test_all_limits_may_be_reached_together_on_every_channel_allowed() -> None:
 
 def test_zero_is_within_all_limits_whatever_stands_beside_it() -> None:
     odd = (ChannelOutput(0, 2**32 - 1, 0),) * CHANNELS
-    none = Limits(**dict.fromkeys(Limits._fields[:16], 0), channels=(), area_mm2=1)
+    none = Limits(**dict.fromkeys(Limits._fields[:16], 0), channels=(), area_mm2=1, device=ANY)
     assert violation(odd, none) is None
     assert do(ARMED, SILENT._replace(output=odd)).state is A
 

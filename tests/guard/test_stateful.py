@@ -24,6 +24,7 @@ from nmesd.guard.interlock import MAX_LEASE_NS, State, connected
 from nmesd.guard.limits import Fault
 from nmesd.units import NS_PER_MS, NS_PER_S
 from nmesd.wire import (
+    ANY,
     ZERO,
     Arm,
     ChannelOutput,
@@ -35,6 +36,7 @@ from nmesd.wire import (
     Report,
     Reset,
     Stop,
+    coded,
     encode,
     is_zero,
 )
@@ -69,6 +71,7 @@ NARROW = LIMITS._replace(
     session_ns=90 * NS_PER_S,
     channels=(0, 3, 5),
     area_mm2=1000,
+    device=ANY._replace(amplitude_least_ua=500, amplitude_step_ua=500, period_step_us=500),
 )
 I64 = st.integers(-(2**63), 2**63 - 1)
 U32, U64 = st.integers(0, 2**32 - 1), st.integers(0, 2**64 - 1)
@@ -252,7 +255,7 @@ class Anything(RuleBasedStateMachine):
             assert state.state is A
             assert state.now_ns < state.expiry_ns <= state.now_ns + MAX_LEASE_NS
             assert state.lease is not None
-            assert state.output == state.lease.output
+            assert state.output == coded(state.lease.output, NARROW.device)
 
     @invariant()
     def what_it_is_fits_a_report(self) -> None:

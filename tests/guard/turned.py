@@ -20,6 +20,7 @@ from nmesd.units import NS_PER_MS
 from nmesd.wire import (
     ZERO,
     Arm,
+    Capabilities,
     ChannelOutput,
     Frame,
     GuardState,
@@ -100,14 +101,13 @@ class Bench:
         self.door = Door(self.path, os.getuid())
         self.logged: list[tuple[str, bool]] = []  # event, and whether the device gave just then
         self.facts: list[dict[str, Any]] = []
-        self.config = config = GuardConfig(
-            "null", "none", self.path, os.getuid(), LIMITS, LIMITS_HASH
-        )
+        self.config = config = GuardConfig(self.driver, self.path, os.getuid(), LIMITS, LIMITS_HASH)
         self.guard = Guard(config, self.driver, self.door, self.log, real_time=False)
         self._guard_waits = self.guard._wait
         patch.setattr(self.guard, "_wait", self._wait)
         self.session = 0
         self.report = Report(*[0] * 19)
+        self.device: Capabilities | None = None
         self.link = self.connect()
         self.until(lambda: self.report.nonce != 0)
 
@@ -138,6 +138,9 @@ class Bench:
     def read(self) -> list[Report]:
         reports = []
         while not self.link.closed and (received := self.link.receive()) is not None:
+            if isinstance(received.frame, Capabilities):
+                self.device = received.frame
+                continue
             assert isinstance(received.frame, Report)
             self.report = received.frame
             reports.append(self.report)

@@ -1,0 +1,26 @@
+"""Stop at the guard itself, past everything else: a datagram that anyone admitted locally may send."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+
+from nmesd.errors import LinkError
+
+NO_ZERO = "ZERO NOT TAKEN"  # the guard's answer when its device has not taken the stop yet
+ANSWER_S = 1.0  # far more than a guard needs that is alive
+
+
+def stop(path: str) -> str:
+    """Stop the guard whose socket is `path`; gives its state then, or NO_ZERO. Raises LinkError."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.bind("")  # an address of the kernel's choice, to hear the answer
+        sock.settimeout(ANSWER_S)
+        try:
+            with contextlib.suppress(TimeoutError):  # its queue is full of stops already
+                sock.sendto(b"stop", path + ".stop")
+            return sock.recv(64).decode()
+        except OSError as error:
+            raise LinkError(
+                f"the guard at {path} does not answer: {error}; pull the electrode plug"
+            ) from None
