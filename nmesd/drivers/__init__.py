@@ -2,23 +2,79 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
+from typing import Any
 
 from nmesd.drivers.base import Driver
+from nmesd.drivers.options import Option, chosen
 from nmesd.errors import ConfigError
 
 # name in guard.toml -> (module, class)
 DRIVERS = {
+    "sciencemode4": ("nmesd.drivers.sciencemode4", "ScienceMode4"),
+    "sciencemode2": ("nmesd.drivers.sciencemode2", "ScienceMode2"),
+    "gpio": ("nmesd.drivers.gpio", "TriggerLines"),
     "sim": ("nmesd.drivers.sim", "SimulatedStimulator"),
-    "sim_device": ("nmesd.drivers.sim_device", "SimulatedDevice"),
     "null": ("nmesd.drivers.null", "NullStimulator"),
+}
+# Known, and refused: why.
+REFUSED = {
+    "sciencemode1": "RehaStim 1 has no dead-man and goes on for ever if its computer fails; "
+    'if it has a trigger input, use driver = "gpio"',
+}
+# How far a new installation may go. At the first two the guard opens the device, stops it, and gives no pulse.
+LEVELS = ("dry-run", "single-pulse", "full")
+_COMMON = {
+    "driver": Option(None, str, DRIVERS, ""),
+    "port": Option(None, str, "", "a text is needed: what the driver opens"),
+    "level": Option("dry-run", str, LEVELS, f"must be one of {', '.join(LEVELS)}"),
 }
 
 
-def make_driver(name: str, port: str) -> Driver:
+def make_driver(name: str, port: str, options: Mapping[str, Any] | None = None) -> Driver:
     """The driver called `name` for the device at `port`, not yet opened. Raises ConfigError."""
-    if name not in DRIVERS:
+    driver_class = _class_of(name)
+    driver: Driver = driver_class(port, **chosen(driver_class.OPTIONS, options or {}, "stimulator"))
+    return driver
+
+
+def one_by_one(stimulator: Mapping[str, Any]) -> Driver:
+    """The driver of [stimulator], whatever its level, in the mode in which nothing repeats: for commissioning."""
+    driver_class = _class_of(stimulator.get("driver"))
+    own = {key: value for key, value in stimulator.items() if key in driver_class.OPTIONS}
+    mode = getattr(driver_class, "ONE_BY_ONE", {})
+    return make_driver(stimulator["driver"], stimulator["port"], {**own, **mode})
+
+
+def driver_from_config(
+    stimulator: Mapping[str, Any], gate: Mapping[str, Any] | None, path: object
+) -> Driver:
+    """What [stimulator] and [gate] of guard.toml at `path` describe, not yet opened. Raises ConfigError."""
+    try:
+        own = {key: value for key, value in stimulator.items() if key != "channels"}
+        options = _class_of(own.get("driver")).OPTIONS
+        values = chosen({**_COMMON, **options}, own, "stimulator")
+        driver = make_driver(
+            values["driver"], values["port"], {key: values[key] for key in options}
+        )
+        if gate is not None:
+            from nmesd.drivers.gated import Gated
+
+            driver = Gated(driver, gate)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    if values["level"] != "full":
+        from nmesd.drivers.dry_run import DryRun
+
+        driver = DryRun(driver, values["level"])
+    return driver
+
+
+def _class_of(name: object) -> Any:
+    if isinstance(name, str) and name in REFUSED:
+        raise ConfigError(f"[stimulator] driver = {name!r} is refused: {REFUSED[name]}")
+    if not isinstance(name, str) or name not in DRIVERS:
         raise ConfigError(f"[stimulator] driver = {name!r}: known are {', '.join(sorted(DRIVERS))}")
     module, cls = DRIVERS[name]
-    driver: Driver = getattr(import_module(module), cls)(port)
-    return driver
+    return getattr(import_module(module), cls)

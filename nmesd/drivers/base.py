@@ -4,20 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-from nmesd.wire import Output
+from nmesd.wire import Capabilities, Output
 
 NEVER_NS = 2**62  # "nothing is due"
 
 
-class Capabilities(NamedTuple):
-    """What a stimulator can do."""
-
-    channels: int
-    simulated: bool  # gives no current to anybody
-
-
 class Given(NamedTuple):
-    """What a tick gave, and when the next pulse is due (CLOCK_MONOTONIC, NEVER_NS if none)."""
+    """What a tick gave, and when the next is wanted (CLOCK_MONOTONIC, NEVER_NS if none)."""
 
     pulses: int
     charge_pc: int  # of the first phases together
@@ -28,7 +21,7 @@ class Given(NamedTuple):
 class Driver(Protocol):
     """A stimulator. Every method may raise DeviceError; the guard then commands zero and trips.
 
-    None of them waits, but `open` and `close`.
+    None of them waits, but `open` and `close`. Every output has passed `wire.coded` with these capabilities.
     """
 
     capabilities: Capabilities
@@ -46,13 +39,16 @@ class Driver(Protocol):
         """Hear what the device says, in any state. Raises DeviceError if an answer is late, odd or bad."""
 
     def zero(self, now_ns: int) -> None:
-        """Give nothing from now on. Always allowed, may be repeated."""
+        """Give nothing from now on, and stand down. Always allowed, may be repeated."""
 
     def apply(self, output: Output, now_ns: int) -> None:
-        """Give this from now on, as pulses that `tick` lets through."""
+        """While armed: give this from now on, as pulses that `tick` lets through.
+
+        With zero output it gives nothing at once and makes ready, so that the first pulse need not wait.
+        """
 
     def tick(self, now_ns: int) -> Given:
-        """Give what is due. Called only by a guard tick that has just verified a fresh lease."""
+        """Give what is due, keep the device alive. Called only when a fresh lease has just been verified."""
 
     def close(self) -> None:
         """Give nothing and let the device go."""

@@ -9,10 +9,20 @@ Sources: ScienceMode 2 protocol 1.24, 2.2 and 5.2; P24 instructions for use 1.1,
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from nmesd.errors import DeviceError, Reason
 
 START, STOP, STUFFING, KEY = 0xF0, 0x0F, 0x81, 0x55
 _SPECIAL = frozenset((START, STOP, STUFFING))  # not the key
+
+
+class Packet(NamedTuple):
+    """One packet of either side. An answer has its command's number and the next command."""
+
+    number: int
+    command: int
+    data: bytes = b""
 
 
 def always_stuffed(data: bytes) -> bytes:
@@ -25,6 +35,11 @@ def stuffed(data: bytes) -> bytes:
     return b"".join(
         bytes((STUFFING, byte ^ KEY)) if byte in _SPECIAL else bytes((byte,)) for byte in data
     )
+
+
+def enclosed(inner: bytes) -> bytes:
+    """A packet with its start and stop byte again."""
+    return bytes((START, *inner, STOP))
 
 
 def unstuffed(data: bytes) -> bytes:

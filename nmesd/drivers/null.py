@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from nmesd.drivers.base import Capabilities, Given
+from typing import ClassVar
+
+from nmesd.drivers.base import Given
+from nmesd.drivers.options import Option
 from nmesd.drivers.pulses import PulseClock
 from nmesd.units import charge_pc
-from nmesd.wire import CHANNELS, ZERO, Output
+from nmesd.wire import ANY, ZERO, Output
 
 
 class NullStimulator:
     """Gives nothing to nobody."""
 
-    capabilities = Capabilities(channels=CHANNELS, simulated=True)
+    capabilities = ANY
+    OPTIONS: ClassVar[dict[str, Option]] = {}
 
     def __init__(self, port: str) -> None:
         self._port = port

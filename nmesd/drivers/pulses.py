@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from nmesd.drivers.base import NEVER_NS
 from nmesd.units import NS_PER_US
 from nmesd.wire import CHANNELS, ZERO, ChannelOutput, Output
@@ -22,17 +24,22 @@ class PulseClock:
         """Give this from now on; a channel's first pulse is due at once, but never before its period is over."""
         self._output = output
 
-    def due(self, now_ns: int) -> list[tuple[int, ChannelOutput]]:
-        """(channel, pulse) of every pulse due now; counts them as given."""
-        given = []
-        for channel, wanted in enumerate(self._output):
-            if (
-                wanted.amplitude_ua
-                and now_ns >= self._last_ns[channel] + wanted.period_us * NS_PER_US
-            ):
-                self._last_ns[channel] = now_ns
-                given.append((channel, wanted))
-        return given
+    def due(
+        self, now_ns: int, *, busy: Collection[int] = (), most: int = CHANNELS
+    ) -> list[tuple[int, ChannelOutput]]:
+        """(channel, pulse) of every pulse due now, but on `busy` channels; counts them as given.
+
+        Of more than `most` those that have waited longest.
+        """
+        due = [
+            (self._last_ns[channel] + wanted.period_us * NS_PER_US, channel)
+            for channel, wanted in enumerate(self._output)
+            if wanted.amplitude_ua and channel not in busy
+        ]
+        given = [channel for due_ns, channel in sorted(due)[:most] if due_ns <= now_ns]
+        for channel in given:
+            self._last_ns[channel] = now_ns
+        return [(channel, self._output[channel]) for channel in sorted(given)]
 
     def next_ns(self) -> int:
         """When the next pulse is due, NEVER_NS if none."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from nmesd.drivers.base import NEVER_NS
 from nmesd.units import NS_PER_US, charge_pc
-from nmesd.wire import CHANNELS, ZERO, ChannelOutput, Output
+from nmesd.wire import CHANNELS, ZERO, ChannelOutput, Output, is_zero
 
 
 class RepeatingPulses:
@@ -24,6 +24,7 @@ class RepeatingPulses:
         ]  # what it may give: the last known, and all told since
         self._due_ns = [NEVER_NS] * CHANNELS  # earliest time of the next pulse
         self._last = [(-NEVER_NS, 0)] * CHANNELS  # earliest time and charge of the last
+        self._quiet_ns = -NEVER_NS  # since when it certainly gives nothing
         self._pulses = self._charge_pc = 0
 
     def change(self, output: Output, now_ns: int) -> None:
@@ -46,10 +47,19 @@ class RepeatingPulses:
     def settled(self, now_ns: int) -> None:
         """The device gives what it was last told, and nothing else."""
         self.count(now_ns)
+        if self._possible != [ZERO] and is_zero(self._possible[-1]):
+            self._quiet_ns = now_ns
         del self._possible[:-1]
         for channel, wanted in enumerate(self._possible[-1]):
             if not wanted.amplitude_ua:
                 self._due_ns[channel] = NEVER_NS
+
+    def may_begin_ns(self, output: Output) -> int:
+        """From when on a first pulse of `output` is a period after the last that was given.
+
+        A device that was stopped begins at once when it is started again, and does not look back.
+        """
+        return self._quiet_ns + max(one.period_us for one in output) * NS_PER_US
 
     def count(self, now_ns: int) -> None:
         """Count what may have been given by now."""

@@ -12,7 +12,18 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import NamedTuple
 
-from nmesd.drivers.hasomed_bytes import START, STOP, always_stuffed, odd, stuffed, unstuffed
+from nmesd.drivers.hasomed_bytes import (
+    START,
+    STOP,
+    Packet,
+    always_stuffed,
+    odd,
+    stuffed,
+    unstuffed,
+)
+from nmesd.errors import DeviceError, Reason
+from nmesd.units import UA_PER_MA
+from nmesd.wire import Capabilities
 
 MOST_BYTES = 69  # of a whole packet
 HEAD_BYTES = 4  # checksum and length
@@ -23,6 +34,21 @@ WIDTH_US = (
 )  # below, the device raises it to 20: zero is coded as current 0, never as width 0
 CURRENT_MA = (0, 130)
 INTERVAL_US = (8_000, 1_025_000)  # main interval, current firmware; in steps of 500
+
+
+CAPABILITIES = Capabilities(
+    channels=CHANNELS,
+    simulated=False,
+    one_period=True,  # one main interval for the whole list
+    amplitude_least_ua=2 * UA_PER_MA,
+    amplitude_most_ua=CURRENT_MA[1] * UA_PER_MA,
+    amplitude_step_ua=2 * UA_PER_MA,  # ScienceMode2 README; the field has 1 mA
+    width_least_us=WIDTH_US[0],
+    width_most_us=WIDTH_US[1],
+    period_least_us=INTERVAL_US[0],
+    period_most_us=INTERVAL_US[1],
+    period_step_us=500,
+)
 
 
 class Command(IntEnum):
@@ -56,20 +82,15 @@ class Result(IntEnum):
     BUSY = -8
 
 
+EMERGENCY, ELECTRODE = -1, -2  # STIMULATION_ERROR; -3 is the module itself
+
+
 class Mode(IntEnum):
     """What the device is in (GET_MODE_ACK)."""
 
     START = 0
     INITIALISED = 1
     STARTED = 2
-
-
-class Packet(NamedTuple):
-    """One packet of either side."""
-
-    number: int  # 0 to 255; an answer has its command's
-    command: int
-    data: bytes = b""
 
 
 class ListPulse(NamedTuple):
@@ -136,6 +157,26 @@ def result(data: bytes) -> int:
     if not data:
         raise odd("an answer without a result")
     return int.from_bytes(data[:1], signed=True)
+
+
+def failure(what: str, data: bytes) -> DeviceError:
+    """What to raise about a result that is not OK; `data` begins with it."""
+    said = int.from_bytes(data[:1], signed=True)
+    names = {one.value: one.name.lower().replace("_", " ") for one in Result}
+    return DeviceError(
+        f"the stimulator {what}: {names.get(said, f'result {said}')}", Reason.DEVICE_ANSWER, said
+    )
+
+
+def stimulation_error(kind: int) -> DeviceError:
+    """What to raise about a STIMULATION_ERROR. Which channel it is about it does not say."""
+    if kind == EMERGENCY:
+        return DeviceError(
+            "the stimulator's emergency switch is pressed, or not connected", Reason.DEVICE_SWITCH
+        )
+    if kind == ELECTRODE:
+        return DeviceError("electrode error", Reason.DEVICE_ELECTRODE)
+    return DeviceError(f"the stimulator's stimulation module has failed ({kind})")
 
 
 def _pulse(pulse: ListPulse) -> bytes:

@@ -14,13 +14,23 @@ import binascii
 from enum import IntEnum
 from typing import NamedTuple
 
-from nmesd.drivers.hasomed_bytes import START, STOP, always_stuffed, odd, stuffed, unstuffed
+from nmesd.drivers.hasomed_bytes import (
+    START,
+    STOP,
+    Packet,
+    always_stuffed,
+    odd,
+    stuffed,
+    unstuffed,
+)
+from nmesd.errors import DeviceError, Reason
 
 MOST_BYTES = 1200  # of a whole packet
 CHANNELS = 8  # P24; RehaMove 3 has 4
 MOST_MA_2 = (
     2 * 130
 )  # current in steps of half a milliampere; the field would take 150, the device does not
+UA_PER_STEP = 500
 MOST_US = 4095  # of a point
 _ZERO_MA_2 = 300  # what 0 mA is coded as
 HEAD_BYTES = 8  # length and checksum
@@ -72,14 +82,6 @@ class Result(IntEnum):
     PULSE_LOW_CURRENT = 28
 
 
-class Packet(NamedTuple):
-    """One packet of either side."""
-
-    number: int  # 0 to 63; an answer has its command's
-    command: int
-    data: bytes = b""
-
-
 class Point(NamedTuple):
     """One step of a pulse's shape: this current (mA x 2, signed) for so long."""
 
@@ -121,7 +123,7 @@ def biphasic(pulse_width_us: int, current_ma_2: int, gap_us: int) -> tuple[Point
 
 def net_charge_pc(points: tuple[Point, ...]) -> int:
     """What a pulse leaves behind, by what it is coded as."""
-    return sum(500 * point.current_ma_2 * point.time_us for point in points)
+    return sum(UA_PER_STEP * point.current_ma_2 * point.time_us for point in points)
 
 
 def ll_channel(channel: int, points: tuple[Point, ...]) -> bytes:
@@ -138,6 +140,22 @@ def ml_channel(points: tuple[Point, ...], period_us: int, ramp: int = 0) -> byte
         bytes((len(points) - 1 << 4 | ramp,))
         + (-(-period_us // 500) << 1).to_bytes(2)
         + _points(points)
+    )
+
+
+def failure(what: str, data: bytes) -> DeviceError:
+    """What to raise about a result that is not OK; `data` begins with it."""
+    names = {result.value: result.name.lower().replace("_", " ") for result in Result}
+    said = names.get(data[0], f"result {data[0]}") if data else "no result"
+    return DeviceError(
+        f"the stimulator {what}: {said}", Reason.DEVICE_ANSWER, data[0] if data else 0
+    )
+
+
+def electrode_error(channel: int) -> DeviceError:
+    """What to raise about an electrode; `channel` counts from 0."""
+    return DeviceError(
+        f"electrode error on channel {channel + 1}", Reason.DEVICE_ELECTRODE, channel + 1
     )
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import socket
 import time
+from typing import ClassVar
 
-from nmesd.drivers.base import Capabilities, Given
+from nmesd.drivers.base import Given
+from nmesd.drivers.options import Option
 from nmesd.drivers.pulses import PulseClock
 from nmesd.units import charge_pc
-from nmesd.wire import CHANNELS, ZERO, Output, Pulse, encode
+from nmesd.wire import ANY, ZERO, Output, Pulse, encode, is_zero
 
 
 class SimulatedStimulator:
@@ -18,17 +20,19 @@ class SimulatedStimulator:
     A commanded zero is told as a pulse of amplitude 0.
     """
 
-    capabilities = Capabilities(channels=CHANNELS, simulated=True)
+    capabilities = ANY
+    OPTIONS: ClassVar[dict[str, Option]] = {}
 
     def __init__(self, port: str) -> None:
         self._port = port
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.setblocking(False)
+        self._socket: socket.socket | None = None
         self._clock = PulseClock()
         self._sent = 0
 
     def open(self) -> None:
-        """Nothing to open; starts at zero."""
+        """Nothing to find there; starts at zero."""
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.setblocking(False)
         self._clock.set(ZERO)
 
     def identify(self) -> str:
@@ -49,6 +53,8 @@ class SimulatedStimulator:
 
     def apply(self, output: Output, now_ns: int) -> None:
         """Give this from now on."""
+        if is_zero(output):
+            self.zero(now_ns)
         self._clock.set(output)
 
     def tick(self, now_ns: int) -> Given:
@@ -65,9 +71,12 @@ class SimulatedStimulator:
     def close(self) -> None:
         """Give nothing any more."""
         self._clock.set(ZERO)
-        self._socket.close()
+        if self._socket is not None:
+            self._socket.close()
 
     def _tell(self, pulse: Pulse) -> None:
+        if self._socket is None:
+            return
         self._sent += 1
         with contextlib.suppress(OSError):
             self._socket.sendto(encode(pulse, self._sent & 0xFFFFFFFF, pulse.given_ns), self._port)

@@ -1,7 +1,8 @@
-"""`nmesd demo`: the whole loop, with a person who is not there and a stimulator that gives nothing.
+"""`nmesd demo`: the whole loop, with a person who is not there and a stimulator that is emulated.
 
 Guard, daemon and engine are the real ones; the virtual patient tries, is heard over LSL, gets trains, and feels
-them in its EMG. At the end the engine is frozen in the middle of a train, and the guard's stop is measured.
+them in its EMG. Each pulse goes as ScienceMode 4 bytes to an emulated P24, which gives it to the patient. At the
+end the engine is frozen in the middle of a train, and the guard's stop is measured.
 """
 
 from __future__ import annotations
@@ -70,6 +71,7 @@ class Result(NamedTuple):
     trains: int
     false_trains: int
     latency_ms: dict[str, float]
+    stimulator: str
     time_to_zero_ms: float | None
     lease_ms: int
     trip: str
@@ -87,6 +89,7 @@ class Watched:
     ended_ns: int = 0
     time_to_zero_ms: float | None = None
     frozen_trip: str = ""
+    stimulator: str = ""
 
 
 def main(*, record: Path | None, attempts: int, seed: int, as_json: bool) -> int:
@@ -95,7 +98,7 @@ def main(*, record: Path | None, attempts: int, seed: int, as_json: bool) -> int
     spec = spec_from_json(json.dumps({"seed": seed, **PATIENT}))
     # A closed terminal ends the demo in good order: to its daemon SIGHUP means reload, and it would stay behind.
     signal.signal(signal.SIGHUP, lambda *_: sys.exit(1))
-    with Rig(_sections(spec), record=record) as rig:
+    with Rig(_sections(spec), record=record, driver="sciencemode4") as rig:
         try:
             result = _session(rig, seed, attempts, console)
         except RigError as error:
@@ -143,6 +146,7 @@ def _session(rig: Rig, seed: int, wanted: int, console: Console) -> Result:
             watched.attempts = [e for e in list(patient.events) if e["event"] == "attempt"]
             state = rig.status()
             show(state, len(watched.attempts), wanted)
+            watched.stimulator = state.get("stimulator", "")
             if state.get("trains"):
                 watched.latencies_ms[state["trains"]] = state["latency_ms"]
             if state["state"] == "TRIPPED":  # as an operator would: read why, reset, arm again
@@ -197,6 +201,7 @@ def _judge(rig: Rig, watched: Watched, wanted: int) -> Result:
         trains=len(starts),
         false_trains=false_trains,
         latency_ms={"p50": cuts[49], "p99": cuts[98], "max": max(values, default=0.0)},
+        stimulator=watched.stimulator.split(" at ")[0],
         time_to_zero_ms=zero_ms,
         lease_ms=rig.lease_ms,
         trip=watched.frozen_trip,
@@ -264,6 +269,7 @@ def _table(result: Result) -> Table:
         ),
         (f"engine frozen in mid-train: time to zero (lease {result.lease_ms} ms)", zero),
         ("trip reason the guard kept", result.trip),
+        ("stimulator, emulated", result.stimulator),
         ("trips before that, reset by the operator", str(len(result.trips_before))),
     ):
         table.add_row(what, measured)

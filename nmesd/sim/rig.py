@@ -20,13 +20,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from nmesd.daemon.client import ask, stop_guard
+from nmesd.daemon.client import ask
 from nmesd.daemon.settings import LslSection, lsl_config
 from nmesd.errors import LinkError, NmesdError
 from nmesd.realtime import real_time_granted
 from nmesd.sim.pulses import PulseListener
 from nmesd.units import NS_PER_S
 from nmesd.wire import Pulse
+from nmesd.wire.stopping import stop
 
 READY_S = 10.0  # how long a process may take to come up, on a busy machine
 # The guard's limits at their widest but for amplitude and charge: a bench is no patient, and runs one short train
@@ -40,6 +41,10 @@ PERMISSIVE: Mapping[str, float] = {
     "dose_mc": 11_700,
     "session_min": 120,
 }
+
+
+# driver -> what `nmesd emulate` calls its device
+EMULATED = {"sciencemode4": "p24", "sciencemode2": "rehastim2"}
 
 
 class RigError(NmesdError):
@@ -98,7 +103,8 @@ class Rig:
     sections: those of nmesd.toml, but for sockets and LSL, which are the rig's own.
     limits: [limits] of guard.toml, over PERMISSIVE.
     record: folder for the session record; None keeps none.
-    driver: "sim", or "sim_device" for the emulated stimulator, a process of its own on a pty.
+    driver: "sim", or one of EMULATED for an emulated stimulator, a process of its own on a pty; `options` are the
+        driver's own, as in [stimulator] of guard.toml.
     seen_socket: where the engine looks for the guard, if not at the guard's own socket.
     env: environment of every process, over that of this one.
     """
@@ -110,6 +116,7 @@ class Rig:
         limits: dict[str, float] | None = None,
         record: Path | None = None,
         driver: str = "sim",
+        options: Mapping[str, Any] | None = None,
         channels: Sequence[int] = (1,),
         seen_socket: str = "guard.sock",
         env: Mapping[str, str] | None = None,
@@ -119,7 +126,11 @@ class Rig:
         self.guard_socket = str(self.folder / "guard.sock")
         self.control_socket = str(self.folder / "control.sock")
         self._record = ["--record", str(record)] if record else []
-        self._driver, self._channels = driver, list(channels)
+        self._channels = list(channels)
+        self._emulated = EMULATED.get(driver)
+        self._stimulator = {"driver": driver, "level": "full", **(options or {})}
+        if driver == "sciencemode2":
+            self._stimulator["parity"] = "none"  # a pty has none
         self._children: list[Child] = []
         (self.folder / "lsl_api.cfg").write_text(lsl_config(LslSection(session_id=session)))
         self.env = {
@@ -147,18 +158,18 @@ class Rig:
         self._pump = threading.Thread(target=self._pump_pulses, daemon=True)
         self._pumping = True
         self._pump.start()
-        self.device = self._start_device() if driver == "sim_device" else None
+        self.device = self._start_device() if self._emulated else None
         self.set_limits(limits or {})
         self.guard = self._start_guard()
         self.daemon = self._start_daemon()
 
     def set_limits(self, limits: Mapping[str, float], area_cm2: float = 25) -> None:
         """Write guard.toml; a guard that runs keeps what it has read."""
-        port = self.folder / ("device" if self._driver == "sim_device" else "pulses.sock")
+        port = self.folder / ("device" if self._emulated else "pulses.sock")
         text = _toml(
             {
                 "stimulator": {
-                    "driver": self._driver,
+                    **self._stimulator,
                     "port": str(port),
                     "channels": self._channels,
                 },
@@ -195,7 +206,8 @@ class Rig:
         link = self.folder / "device"
         link.unlink(missing_ok=True)  # left by one that was killed
         device = self.start(
-            "nmesd.sim.device", "--link", str(link), "--pulses", str(self.folder / "pulses.sock")
+            *("nmesd.sim.emulate", str(self._emulated)),
+            *("--link", str(link), "--pulses", str(self.folder / "pulses.sock")),
         )
         until_s = time.monotonic() + READY_S
         while not link.exists():
@@ -232,7 +244,7 @@ class Rig:
 
     def stop(self) -> None:
         """Stop at the guard."""
-        stop_guard(self.guard_socket)
+        stop(self.guard_socket)
 
     def status(self) -> dict[str, Any]:
         """The daemon's view, {"state": "STARTING"} while it does not answer."""

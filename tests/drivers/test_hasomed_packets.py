@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 
 from nmesd.drivers import sciencemode2_packets as sm2
 from nmesd.drivers import sciencemode4_packets as sm4
-from nmesd.drivers.hasomed_bytes import KEY, START, STOP, STUFFING, Splitter, stuffed, unstuffed
+from nmesd.drivers.hasomed_bytes import (
+    KEY,
+    START,
+    STOP,
+    STUFFING,
+    Packet,
+    Splitter,
+    stuffed,
+    unstuffed,
+)
 from nmesd.errors import DeviceError, Reason
 from tests.drivers.hasomed_vectors import VECTORS_2, VECTORS_4, Vector
 
@@ -85,7 +94,7 @@ def test_stuffing_hides_what_is_special_and_is_undone(data: bytes) -> None:
 
 @given(st.binary(max_size=30), st.sampled_from([0xA5, 0x5A, 0xD4]))
 def test_a_checksum_that_looks_like_start_or_stop_ends_nothing(data: bytes, looks: int) -> None:
-    packet = sm2.Packet(1, 32, data)
+    packet = Packet(1, 32, data)
     while (coded := sm2.encode(packet))[2] != looks ^ KEY:
         packet = packet._replace(data=bytes(random.Random(str(packet)).randbytes(5)))
     (found,) = inner(coded, sm2)
@@ -96,7 +105,7 @@ def test_a_packet_that_never_ends_is_dropped_at_the_longest_there_is() -> None:
     splitter = Splitter(sm2.MOST_BYTES, sm2.HEAD_BYTES)
     assert splitter.feed(bytes((START,)) + bytes(500) + bytes((STOP,))) == []
     assert splitter.dropped == 502
-    packet = sm2.Packet(1, sm2.Command.WATCHDOG)
+    packet = Packet(1, sm2.Command.WATCHDOG)
     assert [sm2.decode(one) for one in splitter.feed(sm2.encode(packet))] == [packet]
 
 
