@@ -9,7 +9,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from nmesd.errors import NmesdError
+from nmesd.errors import DeviceError, NmesdError
 
 app = typer.Typer(
     help="Closed-loop, EMG-triggered electrical stimulation. Research software, not a medical device.",
@@ -100,9 +100,12 @@ def stop(
     guard_socket: Annotated[str, typer.Option("--guard", help="the guard's socket")] = GUARD,
 ) -> None:
     """STOP: straight to the guard, also when the daemon hangs. Latched until `nmesd reset`."""
-    from nmesd.daemon.client import ask, stop_guard
+    from nmesd.daemon.client import ask
+    from nmesd.wire.stopping import NO_ZERO
+    from nmesd.wire.stopping import stop as stop_guard
 
-    stop_guard(guard_socket)
+    if stop_guard(guard_socket) == NO_ZERO:
+        raise DeviceError("NOT STOPPED: the stimulator does not take it. Pull the electrode plug")
     typer.echo("STOPPED at the guard")
     try:
         ask(control, "stop", timeout_s=1.0)
@@ -159,6 +162,77 @@ def play(context: typer.Context) -> None:
     from nmesd.sim.player import main as play_main
 
     raise typer.Exit(play_main(context.args))
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    add_help_option=False,
+)
+def emulate(context: typer.Context) -> None:
+    """An emulated stimulator on a pty: p24, rehamove3 or rehastim2."""
+    from nmesd.sim.emulate import main as emulate_main
+
+    raise typer.Exit(emulate_main(context.args))
+
+
+@app.command()
+def stimulator(
+    config: Annotated[Path, typer.Option(help="guard.toml")] = Path("/etc/nmesd/guard.toml"),
+    channel: Annotated[int, typer.Option(min=1, max=8, help="from 1")] = 1,
+    amplitude_ma: Annotated[float, typer.Option(min=0, help="mA")] = 4.0,
+    pulse_width_us: Annotated[int, typer.Option(min=1, help="µs per phase")] = 200,
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="show the bytes of one pulse, to an emulated device")
+    ] = False,
+    single_pulse: Annotated[
+        bool, typer.Option("--single-pulse", help="ONE pulse onto a dummy load: real current")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Commissioning: list ports, identify the stimulator, show bytes, give one pulse. End the guard first."""
+    from nmesd import commissioning
+
+    shown: list[dict[str, str]] = []
+
+    def show(direction: str, says: str, data: bytes) -> None:
+        shown.append({"direction": direction, "says": says, "bytes": data.hex(" ")})
+        if not as_json:
+            typer.echo(f"  {direction} {says:24} {data.hex(' ')}")
+
+    if not dry_run and not single_pulse:
+        found = commissioning.ports()
+        identity = (
+            commissioning.identify(commissioning.read_unit(config)) if config.exists() else None
+        )
+        if as_json:
+            typer.echo(json.dumps({"ports": found, "stimulator": identity}))
+            return
+        for port in found:
+            typer.echo(f"{port['port']}  {port['description']}  {port['may_be']}")
+        typer.echo(f"{len(found)} serial port(s)")
+        typer.echo(identity or f"{config} is not there: no device was asked")
+        return
+    unit = commissioning.read_unit(config)
+    pulse = commissioning.Pulse(channel, amplitude_ma, pulse_width_us)
+    output = commissioning.checked(pulse, unit)
+    real = output[channel - 1]
+    what = f"{real.amplitude_ua / 1000:g} mA, {real.pulse_width_us} µs on channel {channel}"
+    if dry_run:
+        given = commissioning.dry_run(unit.stimulator, output, show)
+    else:
+        typer.echo(f"ONE PULSE of {what}. Onto a dummy load: no person may be connected.", err=True)
+        if (
+            typer.prompt("Type the amplitude in mA to give it", err=True)
+            != f"{real.amplitude_ua / 1000:g}"
+        ):
+            raise DeviceError("not confirmed: nothing was given")
+        given = commissioning.single_pulse(unit, output, show)
+    if as_json:
+        typer.echo(json.dumps({"pulses": given, "pulse": real._asdict(), "bytes": shown}))
+    else:
+        typer.echo(f"{given} pulse of {what}" + (", to an emulated device" if dry_run else ""))
+    raise typer.Exit(0 if given == 1 else 1)
 
 
 @app.command()

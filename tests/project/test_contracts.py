@@ -18,7 +18,7 @@ LINT = (
 )
 
 ROOMS = (
-    "cli", "core", "daemon", "drivers", "engine", "errors", "guard", "realtime", "sessions",
+    "cli", "commissioning", "core", "daemon", "drivers", "engine", "errors", "guard", "realtime", "sessions",
     "sim", "units", "wire",
 )  # fmt: skip
 

@@ -25,6 +25,7 @@ MAY_USE: dict[str, set[str]] = {
     "nmesd/daemon": {"numpy", "pylsl", "structlog", "pydantic", "aiomqtt"},
     "nmesd/sessions": {"numpy", "pyxdf", "matplotlib"},
     "nmesd/sim": {"numpy", "scipy", "pylsl", "pyxdf", "rich"},
+    "nmesd/commissioning": {"serial"},
     "nmesd/cli": {"numpy", "pylsl", "structlog", "pydantic", "typer", "rich", "pyxdf"},
 }
 OURS = {"nmesd", "dsp"}
