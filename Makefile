@@ -74,6 +74,7 @@ soak: $(DEV)
 bench: $(DEV)
 	$(BIN)/python bench/hop_cost.py
 	$(BIN)/python bench/death.py
+	$(BIN)/python bench/pulse_timing.py
 
 # From PyPI alone, whatever index or folder this machine's settings add.
 COMPILE = env -u UV_INDEX -u UV_EXTRA_INDEX_URL -u UV_FIND_LINKS -u UV_CONSTRAINT -u UV_OVERRIDE \

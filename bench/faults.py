@@ -1,6 +1,9 @@
-"""The campaign of faults: real guard, daemon and engine, simulated stimulator, virtual patient over LSL.
+"""The campaign of faults: real guard, daemon and engine, virtual patient over LSL, a stimulator.
 
-    python -m bench.faults [--times 100] [--seed 1] [--only NAME ...] [--jobs 1] [--json FILE] [--markdown FILE]
+    python -m bench.faults [--times 100] [--seed 1] [--only NAME ...] [--devices NAME ...] [--jobs 1] [--json FILE]
+                           [--markdown FILE]
+
+The stimulator is the simulated one ("sim"), or an emulated device on a pty behind its driver.
 
 At a random instant in a train something goes wrong: a process dies or freezes, a frame, a sample or an answer is
 bad, a limit is reached. Measured is how long after that the stimulator gave its last pulse. A *survivor* is one
@@ -16,7 +19,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from bench.campaign.faults import FAULTS
+from bench.campaign.devices import DEVICES
+from bench.campaign.faults import NAMES, faults_of
 from bench.campaign.run import campaign
 from bench.campaign.table import as_json, markdown, progress
 from bench.witness import Witness
@@ -28,14 +32,18 @@ def main() -> int:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--times", type=int, default=100, help="injections of each fault")
     parser.add_argument("--seed", type=int, default=1, help="of instants and patients")
-    parser.add_argument(
-        "--only", nargs="+", choices=list(FAULTS), default=list(FAULTS), metavar="NAME"
-    )
+    parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, metavar="NAME")
+    parser.add_argument("--devices", nargs="+", choices=list(DEVICES), default=["sim"])
     parser.add_argument("--jobs", type=int, default=1, help="rigs side by side")
     parser.add_argument("--json", type=Path, help="file for the results")
     parser.add_argument("--markdown", type=Path, help="file for the table")
     options = parser.parse_args()
-    faults = [FAULTS[name] for name in options.only]
+    faults = [
+        fault
+        for name in options.devices
+        for fault in faults_of(name).values()
+        if fault.name in options.only
+    ]
     with Witness() as witness, progress(faults, options.times, options.json) as show:
         if not witness.real_time:
             sys.stderr.write("witness without real-time rights: its stalls may be mere load\n")

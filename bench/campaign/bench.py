@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from bench.campaign.devices import DEVICES
 from nmesd.daemon.settings import FilterSection
 from nmesd.daemon.thresholds import from_rest
 from nmesd.errors import NmesdError
@@ -61,7 +62,7 @@ class Setup(NamedTuple):
 
     train_s: float = SHORT_S
     proxy: bool = False
-    driver: str = "sim"
+    device: str = "sim"  # see devices.py
     record: bool = False  # keep the sessions
     hog: bool = False  # something else fills the memory
 
@@ -82,6 +83,7 @@ class Bench:
         self._folder = tempfile.TemporaryDirectory(prefix="nmesd-bench-")
         self._chaos = Path(self._folder.name) / "chaos"
         python_path = f"{CHAOS}:{os.environ.get('PYTHONPATH', '')}"
+        self.device = DEVICES[setup.device]
         self.engine_pid = 0
         self.armed_ns = 0  # just before the last arming
         self.rng = random.Random(seed)  # for whatever a fault leaves to chance
@@ -92,7 +94,8 @@ class Bench:
         self.record = Path(self._folder.name) / "record"
         self.rig = Rig(
             self._sections(),
-            driver=setup.driver,
+            driver=self.device.driver,
+            options=self.device.options,
             channels=(1, 2),
             seen_socket="proxy.sock" if setup.proxy else "guard.sock",
             env={"PYTHONPATH": python_path, "NMESD_CHAOS": str(self._chaos)},

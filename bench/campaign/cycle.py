@@ -64,6 +64,7 @@ class Result:
         p50, p99, most = figures([cycle.last_pulse_ms for cycle in self.cycles])
         return {
             "fault": self.fault.name,
+            "device": self.fault.setup.device,
             "n": self.n,
             "survivors": self.survivors,
             "p50_ms": p50,

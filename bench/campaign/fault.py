@@ -22,8 +22,7 @@ SEEN_MS = 1.0 + 5.0  # one hop, and 5: gap, NaN, rail
 FLAT_MS = 100.0 + SEEN_MS  # 100 ms of equal samples are flat
 RATE_MS = 3000.0  # what only a count over time shows: wrong rate, second source
 DAEMON_SILENT_MS = 1000.0  # nmesd.engine.process.DAEMON_SILENT_NS
-DEAD_MAN_MS = 1200.0  # of the emulated device, as a RehaStim 2
-# No guard, nobody gives a pulse: "sim" is silent at once, so what is left is how exactly a pulse tells the time.
+# No guard, nobody sends a pulse: what is left is how exactly a pulse tells the time. Others: devices.py.
 NO_GUARD_MS = PERIOD_MS
 # Without real-time rights the issue allows lease + 10 for all that needs a process to be woken.
 WITHOUT_RIGHTS_MS = LEASE_MS + 10.0
@@ -67,6 +66,7 @@ class Fault:
     in_train: bool = True
     # True: the training may go on. A pulse is then late from the end of the planned train or the first zero.
     benign: bool = False
+    guard_gone: bool = False  # nobody is left but the device itself
     skip: Callable[[], str] | None = None  # why it cannot be done here, "" if it can
 
     @property

@@ -54,7 +54,9 @@ def _code(
     return Fault(
         name=f"limit_{name}",
         about=about,
-        inject=order(order="output", channels=channels),
+        inject=lambda bench: order(
+            order="output", channels=[bench.device.over(*one) for one in channels]
+        )(bench),
         setup=PROXY,
         limits=limits,
         area_cm2=area_cm2,

@@ -6,11 +6,10 @@ import contextlib
 import signal
 from collections.abc import Callable
 
-from bench.campaign.bench import LEASE_MS, PERIOD_MS, Bench, Setup
+from bench.campaign.bench import LEASE_MS, Bench, Setup
 from bench.campaign.fault import (
     AT_ONCE_MS,
     DAEMON_SILENT_MS,
-    DEAD_MAN_MS,
     LEASE_OVER_MS,
     NO_GUARD_MS,
     SURVIVOR_MS,
@@ -22,7 +21,6 @@ from bench.campaign.fault import (
 
 BOUND_MS = LEASE_MS + SURVIVOR_MS
 DAEMON_S = 1.6  # a train that outlasts the engine's patience with its daemon
-DEVICE_S = 2.0  # and one that outlasts the device's dead-man
 
 
 def _signal(target: Callable[[Bench], Callable[[int], None]], number: int) -> Callable[..., int]:
@@ -146,9 +144,10 @@ FAULTS = (
     ),
     Fault(
         name="guard_killed",
-        about="SIGKILL to the guard; the simulated stimulator gives nothing without it",
+        about="SIGKILL to the guard; what the device does without it is its own",
         inject=_signal(_to_guard, signal.SIGKILL),
         mend=Bench.restart_guard,
+        guard_gone=True,
         budget_ms=NO_GUARD_MS,
         bound_ms=BOUND_MS,
     ),
@@ -158,6 +157,7 @@ FAULTS = (
         inject=_signal(_to_guard, signal.SIGSTOP),
         mend=lambda bench: bench.rig.guard.signal(signal.SIGCONT),
         hold_s=(0.03, 0.3),
+        guard_gone=True,
         budget_ms=NO_GUARD_MS,
         bound_ms=BOUND_MS,
     ),
@@ -169,21 +169,5 @@ FAULTS = (
         budget_ms=TICK_MS,
         bound_ms=BOUND_MS,
         expect=names("GUARD_SHUTDOWN"),
-    ),
-    Fault(
-        name="guard_killed_device_goes_on",
-        about="SIGKILL to the guard; the emulated device repeats its pulses until its own dead-man",
-        inject=_signal(_to_guard, signal.SIGKILL),
-        mend=Bench.restart_guard,
-        setup=Setup(driver="sim_device", train_s=DEVICE_S),
-        budget_ms=DEAD_MAN_MS + PERIOD_MS,
-    ),
-    Fault(
-        name="guard_frozen_device_goes_on",
-        about="SIGSTOP to the guard; the same",
-        inject=_signal(_to_guard, signal.SIGSTOP),
-        mend=lambda bench: bench.rig.guard.signal(signal.SIGCONT),
-        setup=Setup(driver="sim_device", train_s=DEVICE_S),
-        budget_ms=DEAD_MAN_MS + PERIOD_MS,
     ),
 )

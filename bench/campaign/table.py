@@ -22,6 +22,7 @@ from bench.campaign.cycle import Result
 from bench.campaign.fault import Fault
 
 HEADS = (
+    "device",
     "fault",
     "n",
     "survivors",
@@ -41,10 +42,11 @@ def markdown(results: Sequence[Result]) -> str:
         "Times count from the fault to the last pulse by the stimulator's own stamps; p99 by nearest rank.",
         "",
         f"| {' | '.join(HEADS)} |",
-        "|---|--:|--:|--:|--:|---|---|--:|--:|",
+        "|---|---|--:|--:|--:|--:|---|---|--:|--:|",
     ]
     lines += [f"| {' | '.join(_cells(result))} |" for result in results]
-    lines += ["", *(f"* `{result.fault.name}`: {result.fault.about}" for result in results)]
+    about = {result.fault.name: result.fault.about for result in results}
+    lines += ["", *(f"* `{name}`: {what}" for name, what in about.items())]
     notes = [f"* {r.fault.name}: {note}" for r in results for note in r.notes]
     notes += [
         f"* {r.fault.name}, missed: {miss.splitlines()[0]}" for r in results for miss in r.missed
@@ -55,9 +57,17 @@ def markdown(results: Sequence[Result]) -> str:
 def _cells(result: Result) -> tuple[str, ...]:
     row = result.as_json()
     if result.skipped:
-        return (result.fault.name, "0", "", result.skipped, *[""] * (len(HEADS) - 4))
+        return (
+            result.fault.setup.device,
+            result.fault.name,
+            "0",
+            "",
+            result.skipped,
+            *[""] * (len(HEADS) - 5),
+        )
     times = (row["p50_ms"], row["p99_ms"], row["max_ms"])
     return (
+        result.fault.setup.device,
         result.fault.name + (" (from planned end or zero)" if result.fault.benign else ""),
         str(result.n),
         str(result.survivors),
@@ -94,7 +104,7 @@ def progress(
         latest: dict[str, Result] = {}
 
         def show(result: Result) -> None:
-            name = result.fault.name
+            name = f"{result.fault.setup.device} {result.fault.name}"
             if name not in tasks:
                 tasks[name] = bars.add_task(name, total=times, survivors=0, missed=0)
             latest[name] = result

@@ -12,13 +12,15 @@ from typing import Any
 import pytest
 
 from bench.campaign.cycle import NO_TRIP, Result, figures, judge
-from bench.campaign.faults import FAULTS
+from bench.campaign.devices import DEVICES
+from bench.campaign.faults import faults_of
 from bench.campaign.run import Queue
 from bench.campaign.table import as_json, markdown
 from bench.witness import Stall
 from nmesd.units import NS_PER_MS
 from nmesd.wire import ZERO, Arm, ChannelOutput, Lease, Pulse, decode, encode
 
+FAULTS = faults_of("sim")
 ON = (ChannelOutput(20_000, 250, 10_000), *ZERO[1:])
 
 
@@ -82,14 +84,16 @@ def test_the_results_are_told_whole() -> None:
     result = Result(FAULTS["frame_dropped"], [judged(pulses(90, 104), "FRAME_SEQUENCE")])
     (row,) = json.loads(as_json([result]))
     assert (row["n"], row["survivors"], row["p99_ms"], row["met"]) == (1, 0, 4.0, False)
-    assert "| frame_dropped | 1 | 0 | 4.0 / 4.0 / 4.0 | 1 | no | FRAME_SEQUENCE 1 |" in markdown(
-        [result]
+    assert (
+        "| sim | frame_dropped | 1 | 0 | 4.0 / 4.0 / 4.0 | 1 | no | FRAME_SEQUENCE 1 |"
+        in markdown([result])
     )
 
 
 def test_no_fault_may_be_seen_later_than_its_train_lasts() -> None:
-    for fault in FAULTS.values():
-        assert fault.budget_ms / 1000 < fault.setup.train_s, fault.name
+    for device in DEVICES:
+        for fault in faults_of(device).values():
+            assert fault.budget_ms / 1000 < fault.setup.train_s, (device, fault.name)
 
 
 class Middle:
