@@ -27,9 +27,8 @@ MOST_LINES = 512  # C: chosen here; a Raspberry Pi 4 has 58, GPIO expanders have
 HOLD = 6
 HOLD_MOST = 8
 LAPSE = HOLD // 2  # toggles further apart than this can make rising edges further apart than HOLD
-TOGGLE_MS = range(
-    1, 11
-)  # C: the gate shuts at most 80 ms after the last toggle, less than the longest lease
+# C: the gate shuts at most 80 ms after the last toggle, less than the longest lease.
+TOGGLE_MS = range(1, 11)
 
 _FAILURES = (OSError, ValueError, NotImplementedError)  # what gpiod makes of an errno
 
