@@ -22,6 +22,7 @@ from nmesd.core.values import Arm, Command, Disarm, Mode, ModeChanged, Reset, Se
 from nmesd.engine.guard_link import GuardLink
 from nmesd.engine.inhibits import PASSING_NS, Inhibits
 from nmesd.engine.settings import EngineSettings, settings_hash
+from nmesd.engine.snapshot import snapshot
 from nmesd.engine.stream import Stream
 from nmesd.engine.teller import Teller
 from nmesd.errors import LinkError, Reason
@@ -383,35 +384,15 @@ class Engine:
         return Reason((mask & -mask).bit_length() - 1)
 
     def _snapshot(self, now_ns: int) -> Snapshot:
-        state, core = self._decider.state, self._settings.core
-        report = self._guard.report
-        trip = state.trip or Trip(0, Reason.NONE, 0, 0)
-        written_ns = received_ns = 0
-        if report is not None:
-            written_ns = report.first_written_ns - report.first_sample_ns
-            received_ns = report.first_received_ns - report.first_sample_ns
-        return Snapshot(
-            mode=state.mode,
-            guard_state=report.state if report else GuardState.DISARMED,
+        return snapshot(
+            self._decider.state,
+            self._settings.core,
+            self._guard.report,
             hop=self._decider.hops,
-            inhibits=self._mask(now_ns),
             envelope_nv=self._decider.last.envelope_nv,
-            on_nv=core.on_nv,
-            off_nv=core.off_nv,
-            amplitude_ua=self._output[core.channel].amplitude_ua,
-            trip_reason=trip.reason,
-            trip_value=trip.value,
-            trip_limit=trip.limit,
-            trip_channel=report.trip_channel if report else -1,
-            trains=state.trains,
-            pulses=report.pulses if report else 0,
-            charge_pc=report.charge_pc if report else 0,
-            latency_first_ns=written_ns,
-            latency_guard_ns=received_ns,
+            inhibits=self._mask(now_ns),
+            amplitude_ua=self._output[self._settings.core.channel].amplitude_ua,
             step_max_ns=self._step_max_ns,
-            dropped=self._daemon.dropped & 0xFFFFFFFF,
-            guard_connected=self._guard.connected,
-            guard_real_time=report.real_time if report else 0,
-            guard_simulated=report.simulated if report else 0,
-            limits_hash=report.limits_hash if report else 0,
+            dropped=self._daemon.dropped,
+            connected=self._guard.connected,
         )

@@ -14,7 +14,6 @@ marks what they leave open.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -23,17 +22,14 @@ from nmesd.drivers.hasomed_bytes import Packet, Splitter
 from nmesd.drivers.sciencemode4_packets import (
     HEAD_BYTES,
     MOST_BYTES,
-    MOST_MA_2,
-    UA_PER_STEP,
     Command,
-    Point,
     Result,
     decode,
     encode,
-    net_charge_pc,
 )
 from nmesd.errors import DeviceError
 from nmesd.sim.electrodes import Channels, Electrodes, Report, Tell
+from nmesd.sim.p24_data import RefusedError, Single, Wave, ll_channel, ml_channels
 from nmesd.units import NS_PER_MS, NS_PER_US
 from nmesd.wire import CHANNELS, ChannelOutput
 
@@ -41,8 +37,6 @@ DEAD_MAN_MS = 2_000  # p. 23; of mid level: low level repeats nothing
 ACK_MS = 1  # README of ScienceMode 3: latency 1 ms
 _INIT_MS, _STOP_MS = 80, 40  # notes in the C library: about 2 x 40 ms and 40 ms
 _QUEUE = 10  # commands that low level keeps: p. 21
-_PERIOD_US = (500, 16_383_000)  # C library, smpt_ml_channel_config
-_POINT_BYTES = 4
 _HV_OFF, _HV_150 = 1, 6
 _ELECTRODE = 1  # nibble of Ml_get_current_data
 _CURRENT_DATA = 4  # what Ml_get_current_data asks for, and the only thing it can
@@ -87,29 +81,6 @@ _COMMANDS: dict[int, tuple[tuple[Level, ...], int | None]] = {
 }
 
 
-class _RefusedError(Exception):
-    def __init__(self, result: Result) -> None:
-        super().__init__(result)
-        self.result = result
-
-
-class _Wave(NamedTuple):
-    """The shape of a pulse: its first phase, how long all of it takes, what it leaves behind."""
-
-    amplitude_ua: int
-    pulse_width_us: int
-    span_us: int
-    net_pc: int
-
-
-class _Single(NamedTuple):
-    """A low-level command that waits for its pulse."""
-
-    packet: Packet
-    channel: int
-    wave: _Wave
-
-
 class P24:
     """Bytes in with `hear`, pulses out with `give`, both at least at `next_ns`; `answers` are (due_ns, bytes)."""
 
@@ -138,7 +109,7 @@ class P24:
         self._nibbles = [0] * CHANNELS  # what came of the last pulse of each
         self._alive_ns = 0  # the last command that keeps mid level running
         self._timed_out = False
-        self._queue: deque[_Single] = deque()
+        self._queue: deque[tuple[Packet, Single]] = deque()
         self._free_ns = 0  # when the low level's pulse in progress is over
 
     @property
@@ -152,9 +123,8 @@ class P24:
         for inner in self._splitter.feed(data):
             try:
                 packet = decode(inner)
-            except (
-                DeviceError
-            ):  # length or checksum; its number cannot be trusted, so none is echoed
+            except DeviceError:
+                # Length or checksum; its number cannot be trusted, so none is echoed.
                 self._say(Packet(0, Command.GENERAL_ERROR, bytes((Result.TRANSFER_ERROR,))), now_ns)
                 continue
             self._obey(packet, now_ns)
@@ -173,7 +143,7 @@ class P24:
                 self._channels.drop(channel)
                 self.electrodes.changed("electrode", now_ns)
         if self._queue and now_ns >= self._free_ns:
-            self._give_single(self._queue.popleft(), now_ns)
+            self._give_single(*self._queue.popleft(), now_ns)
 
     def next_ns(self) -> int:
         """When `give` is to be called again."""
@@ -219,17 +189,17 @@ class P24:
         levels, length = _COMMANDS[packet.command]
         try:
             if self._level not in levels:
-                raise _RefusedError(Result.NOT_INITIALISED)
+                raise RefusedError(Result.NOT_INITIALISED)
             if length not in (None, len(packet.data)):
-                raise _RefusedError(Result.PARAMETER_ERROR)
+                raise RefusedError(Result.PARAMETER_ERROR)
             result = self._act(packet, now_ns)
-        except _RefusedError as refused:
+        except RefusedError as refused:
             result = refused.result
         if result is not None:
             self._answer(packet, result, now_ns)
 
     def _act(self, packet: Packet, now_ns: int) -> Result | None:
-        """Do it; None if the answer comes later. Raises _RefusedError, with nothing done."""
+        """Do it; None if the answer comes later. Raises RefusedError, with nothing done."""
         match packet.command:
             case Command.LL_INIT:
                 self._ll_init(packet.data[0], now_ns)
@@ -238,7 +208,7 @@ class P24:
                 return None
             case Command.ML_INIT:
                 if packet.data[0] > 1:
-                    raise _RefusedError(Result.PARAMETER_ERROR)
+                    raise RefusedError(Result.PARAMETER_ERROR)
                 self._to_none("command", now_ns)
                 self._level, self._hv = Level.MID, _HV_150
                 self._stop_all = bool(packet.data[0])
@@ -246,7 +216,7 @@ class P24:
                 self._ml_update(packet.data, now_ns)
             case Command.ML_GET_CURRENT_DATA:
                 if packet.data[0] != _CURRENT_DATA:
-                    raise _RefusedError(Result.PARAMETER_ERROR)
+                    raise RefusedError(Result.PARAMETER_ERROR)
                 if self._timed_out:  # our reading: said until a new Ml_update
                     return Result.STIMULATION_TIMEOUT
                 self._alive_ns = now_ns
@@ -259,39 +229,33 @@ class P24:
     def _ll_init(self, settings: int, now_ns: int) -> None:
         measurement, hv_off = settings >> 4, settings >> 1 & 7
         if measurement or hv_off > 1 or settings & 1:
-            raise _RefusedError(Result.PARAMETER_ERROR)
+            raise RefusedError(Result.PARAMETER_ERROR)
         self._to_none("command", now_ns)
         self._level, self._hv = Level.LOW, _HV_OFF if hv_off else _HV_150
 
     def _ll_channel(self, packet: Packet) -> None:
-        head, rest = packet.data[:1], packet.data[1:]
-        if not head or not head[0] & 0x80:
-            raise _RefusedError(Result.PARAMETER_ERROR)
-        channel = (head[0] >> 4 & 1) * 4 + (head[0] >> 5 & 3)
-        if channel >= self._model.channels or len(rest) != ((head[0] & 15) + 1) * _POINT_BYTES:
-            raise _RefusedError(Result.PARAMETER_ERROR)
-        wave = _wave(rest)
+        single = ll_channel(packet.data, self._model.channels)
         if self._hv == _HV_OFF:
-            raise _RefusedError(Result.HIGH_VOLTAGE_ERROR)
+            raise RefusedError(Result.HIGH_VOLTAGE_ERROR)
         if self._busy or len(self._queue) >= _QUEUE:
-            raise _RefusedError(Result.BUSY)
-        self._queue.append(_Single(packet, channel, wave))
-        self._look_at_balance(channel, wave)
+            raise RefusedError(Result.BUSY)
+        self._queue.append((packet, single))
+        self._look_at_balance(single.channel, single.wave)
 
-    def _give_single(self, single: _Single, now_ns: int) -> None:
-        _, channel, wave = single
+    def _give_single(self, packet: Packet, single: Single, now_ns: int) -> None:
+        channel, wave = single
         flowed = self.electrodes.pulse(channel, wave.amplitude_ua, wave.pulse_width_us, now_ns)
         self._free_ns = now_ns + wave.span_us * NS_PER_US
         result = Result.OK if flowed else Result.ELECTRODE_ERROR
-        self._answer(single.packet, result, self._free_ns)
+        self._answer(packet, result, self._free_ns)
 
     def _ml_update(self, data: bytes, now_ns: int) -> None:
-        channels = list(self._ml_channels(data))
+        channels = list(ml_channels(data, self._model.channels))
         busy = sum(wave.span_us / period_us for _, _, period_us, wave in channels)
         if busy >= 1:  # C library: pulses of all channels together take under 1 s in a second
-            raise _RefusedError(Result.PARAMETER_ERROR)
+            raise RefusedError(Result.PARAMETER_ERROR)
         if self._busy:
-            raise _RefusedError(Result.BUSY)
+            raise RefusedError(Result.BUSY)
         output = [ChannelOutput()] * CHANNELS
         for channel, _, period_us, wave in channels:
             output[channel] = ChannelOutput(wave.amplitude_ua, wave.pulse_width_us, period_us)
@@ -304,28 +268,7 @@ class P24:
                 self._nibbles[channel] = 0
         self.electrodes.changed("command", now_ns)
 
-    def _ml_channels(self, data: bytes) -> Iterator[tuple[int, int, int, _Wave]]:
-        """(channel, ramp, period in µs, shape) of each channel of an Ml_update."""
-        if not data or data[0] >> self._model.channels:
-            raise _RefusedError(Result.PARAMETER_ERROR)
-        at = 1
-        for channel in range(self._model.channels):
-            if not data[0] >> channel & 1:
-                continue
-            head = data[at : at + 3]
-            if len(head) < 3:  # noqa: PLR2004 - points and ramp, period
-                raise _RefusedError(Result.PARAMETER_ERROR)
-            coded = int.from_bytes(head[1:])
-            period_us = (coded >> 1) * (250 if coded & 1 else 500)
-            points = data[at + 3 : at + 3 + ((head[0] >> 4) + 1) * _POINT_BYTES]
-            at += 3 + ((head[0] >> 4) + 1) * _POINT_BYTES
-            if at > len(data) or not _PERIOD_US[0] <= period_us <= _PERIOD_US[1]:
-                raise _RefusedError(Result.PARAMETER_ERROR)
-            yield channel, head[0] & 15, period_us, _wave(points)
-        if at != len(data):
-            raise _RefusedError(Result.PARAMETER_ERROR)
-
-    def _look_at_balance(self, channel: int, wave: _Wave) -> None:
+    def _look_at_balance(self, channel: int, wave: Wave) -> None:
         if wave.net_pc:  # the device takes it: up to 40 mA of direct current, p. 29
             self._report("unbalanced", channel=channel + 1, net_pc=wave.net_pc)
 
@@ -373,26 +316,3 @@ class P24:
         }.get(Command(packet.command), self._ack_ns)
         self._answered_ns = max(self._answered_ns, now_ns + delay_ns)
         self.answers.append((self._answered_ns, encode(packet)))
-
-
-def _wave(data: bytes) -> _Wave:
-    """The shape its coded points make; the first phase is what comes before the current turns or ends."""
-    points = tuple(_points(data))
-    amplitude, width = 0, 0
-    for time_us, current_ma_2 in points:
-        if amplitude * current_ma_2 < 0 or (amplitude and not current_ma_2):
-            break
-        if current_ma_2:
-            amplitude = max(amplitude, current_ma_2, key=abs)
-            width += time_us
-    span_us = sum(point.time_us for point in points)
-    return _Wave(UA_PER_STEP * abs(amplitude), width, span_us, net_charge_pc(points))
-
-
-def _points(data: bytes) -> Iterator[Point]:
-    for at in range(0, len(data), _POINT_BYTES):
-        word = int.from_bytes(data[at : at + _POINT_BYTES])
-        current_ma_2 = (word >> 10 & 0x3FF) - 300
-        if abs(current_ma_2) > MOST_MA_2 or word & 0x3FF:
-            raise _RefusedError(Result.PARAMETER_ERROR)
-        yield Point(word >> 20, current_ma_2)
