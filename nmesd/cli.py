@@ -9,7 +9,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from nmesd.errors import DeviceError, NmesdError
+from nmesd.errors import ConfigError, DeviceError, NmesdError
 
 app = typer.Typer(
     help="Closed-loop, EMG-triggered electrical stimulation. Research software, not a medical device.",
@@ -58,12 +58,24 @@ def guard(context: typer.Context) -> None:
 
 
 @app.command()
-def check(config: Annotated[Path, typer.Argument(help="nmesd.toml")]) -> None:
+def check(
+    config: Annotated[Path, typer.Argument(help="nmesd.toml")],
+    guard_config: Annotated[
+        Path | None,
+        typer.Option("--guard", help="guard.toml: would its limits and its stimulator give this?"),
+    ] = None,
+) -> None:
     """Check a configuration file and say what it means."""
     from nmesd.daemon.settings import engine_settings, read_settings
 
     settings = read_settings(config)
-    engine_settings(settings)
+    core = engine_settings(settings).core
+    if guard_config is not None:
+        from nmesd.commissioning import refusals
+        from nmesd.guard.config import read_config
+
+        if refused := refusals(core, read_config(guard_config)):
+            raise ConfigError("\n".join(f"{config}: {one}" for one in refused))
     train = settings.train
     typer.echo(f"{config}: good")
     typer.echo(

@@ -18,15 +18,17 @@ from typing import Any, NamedTuple
 from serial.tools import list_ports
 from serial.tools.list_ports_common import ListPortInfo
 
-from nmesd.daemon.stimulator import in_words
+from nmesd.core.values import CoreSettings
+from nmesd.daemon.stimulator import cannot, in_words
 from nmesd.drivers import LEVELS, one_by_one
 from nmesd.drivers.base import Driver
 from nmesd.drivers.conversation import Trace
 from nmesd.drivers.sciencemode2 import ScienceMode2
 from nmesd.drivers.sciencemode4 import ScienceMode4
-from nmesd.errors import ConfigError, DeviceError, explain
+from nmesd.errors import ConfigError, DeviceError, Reason, explain
 from nmesd.guard.config import GuardConfig, read_config
-from nmesd.guard.limits import violation
+from nmesd.guard.limits import Fault, violation
+from nmesd.guard.tally import RISE_DIVISOR
 from nmesd.units import NS_PER_MS, NS_PER_S
 from nmesd.wire import ZERO, ChannelOutput, Output, coded, misfits
 
@@ -104,6 +106,24 @@ def checked(pulse: Pulse, unit: Unit) -> Output:
     if over is not None:
         raise ConfigError(explain(over.reason, over.value, over.limit))
     return real
+
+
+def refusals(core: CoreSettings, config: GuardConfig) -> list[str]:
+    """Why this guard, or its stimulator, would not give these settings' train; [] if it would."""
+    device, limits, output = config.driver.capabilities, config.limits, list(ZERO)
+    output[core.channel] = ChannelOutput(core.amplitude_ua, core.pulse_width_us, core.period_us)
+    real = coded(tuple(output), device)
+    found = cannot(device, core)
+    train_ns = core.ramp_up_ns + core.plateau_ns + core.ramp_down_ns
+    rise_ua = limits.rise_ua_s * (core.ramp_up_ns + NS_PER_S // RISE_DIVISOR) // NS_PER_S
+    faults = [violation(real, limits)]
+    if train_ns > limits.train_ns:
+        faults.append(Fault(Reason.LIMIT_TRAIN, train_ns, limits.train_ns))
+    if real[core.channel].amplitude_ua > rise_ua:
+        faults.append(Fault(Reason.LIMIT_RISE, core.amplitude_ua, rise_ua))
+    if core.hold_off_ns + core.relax_ns < limits.rest_ns:
+        faults.append(Fault(Reason.LIMIT_REST, core.hold_off_ns + core.relax_ns, limits.rest_ns))
+    return found + [explain(one.reason, one.value, one.limit) for one in faults if one is not None]
 
 
 def single_pulse(unit: Unit, output: Output, trace: Trace) -> int:
