@@ -43,9 +43,16 @@ def misfits(channel: int, wanted: ChannelOutput, device: Capabilities) -> list[M
     found = []
     if channel >= device.channels:
         found.append(Misfit("channel", channel + 1, device.channels, ""))
-    names = ("amplitude", "µA"), ("pulse width", "µs"), ("period", "µs")
-    for (what, unit), asked, near in zip(names, wanted, _steps(wanted, device), strict=True):
-        if abs(near - asked) * 100 > TOLERANCE_PERCENT * asked:
+    rows = (
+        ("amplitude", "µA", device.amplitude_least_ua, device.amplitude_most_ua),
+        ("pulse width", "µs", device.width_least_us, device.width_most_us),
+        ("period", "µs", 0, device.period_most_us),  # a shorter one is lengthened
+    )
+    for (what, unit, least, most), asked, near in zip(
+        rows, wanted, _steps(wanted, device), strict=True
+    ):
+        off = abs(near - asked) * 100 > TOLERANCE_PERCENT * asked
+        if off or not least <= asked <= most:  # out of range it is not given at all, however near
             found.append(Misfit(what, asked, near, unit))
     return found
 
