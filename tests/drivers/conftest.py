@@ -7,8 +7,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import pytest
@@ -23,8 +24,8 @@ from tests.drivers.fake_lines import FakeLines
 
 SOON_NS = 20 * NS_PER_S  # far beyond what anything here takes, also on a busy machine
 TICK_NS = 5 * NS_PER_MS  # as the guard's
-# Far over the drivers' own limits, which are tested in made-up time: what goes through a pty passes a kernel worker
-# without real-time rights, and a busy machine keeps that one waiting over 20 ms now and then.
+# Far over the drivers' own limits, which are tested in made-up time: what goes through a pty passes a kernel
+# worker without real-time rights, and a busy machine keeps that one waiting over 20 ms now and then.
 ACK_NS = 300 * NS_PER_MS
 SET_UA, SET_US = 10_000, 250  # what the device behind GPIO lines is set to
 
@@ -33,7 +34,7 @@ class Target(NamedTuple):
     """A driver, with its options, and what it drives."""
 
     driver: str
-    options: dict[str, Any] = {}
+    options: Mapping[str, Any] = MappingProxyType({})
     emulated: str = ""  # model of `nmesd emulate`
     repeats: bool = False  # gives pulses by itself until its dead-man
     tells: bool = True  # somebody can hear its pulses

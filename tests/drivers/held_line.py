@@ -36,7 +36,8 @@ class HeldLine:
         self.master, self._slave = pty.openpty()
         os.set_blocking(self.master, False)
         self.path = os.ttyname(self._slave)
-        self.driver: Any = make_driver(name, self.path, options)
+        driver: Any = make_driver(name, self.path, options)
+        self.driver = driver
         self.driver._line.open()
         self.numbers_from(first)
         self._splitter = Splitter(self.packets.MOST_BYTES, self.packets.HEAD_BYTES)

@@ -27,7 +27,7 @@ GIVING: Output = (ONE, *ZERO[1:])
 CHANNELS = {"null": 8, "sim": 8, "gpio": 1, "rehamove3": 4}  # the others have 8
 SIMULATED = {"null", "sim"}
 EXCLUSIVE = {"sciencemode2", "sciencemode4", "gpio"}  # drivers with a device that no two may have
-DEAD_MAN_MS = 300
+DEAD_MAN_MS = 500  # LIVE_NS of the drivers is 100: a busy machine may be late
 REPEATING = sorted(name for name, target in TARGETS.items() if target.repeats)
 HEARD = sorted(name for name, target in TARGETS.items() if target.tells)
 
@@ -85,7 +85,7 @@ def test_pulses_and_charge_are_counted_never_too_low_and_balance(bench: Any) -> 
         bench.apply((ONE._replace(amplitude_ua=amplitude_ua), *ZERO[1:]))
         bench.turn_for(2 * NS_PER_MS)
     bench.apply(GIVING)
-    run_until(bench, bench.pulses + 10)
+    run_until(bench, bench.pulses + 6)
     bench.zero()
     bench.turn_for(2 * PERIOD_NS, lease=False)
     bench.tick()
@@ -140,7 +140,9 @@ def test_the_rate_is_never_over_what_was_asked(bench: Any) -> None:
             continue
         period_ns = wanted[channel].period_us * NS_PER_US
         assert len(times_ns) <= span_ns // period_ns + 1
-        if bench.target.repeats:  # the others are asked the same in made-up time: the tick decides there
+        if (
+            bench.target.repeats
+        ):  # the others are asked the same in made-up time: the tick decides there
             assert all(after - one >= period_ns for one, after in pairwise(times_ns))
 
 
@@ -151,7 +153,7 @@ def test_zero_ends_it_and_may_be_repeated(bench: Any) -> None:
     bench.turn_for(2 * PERIOD_NS, lease=False)  # a device of its own has acknowledged by now
     before = len(bench.given)
     bench.driver.tick(time.monotonic_ns())  # what came before the zero, counted late
-    for _ in range(5):
+    for _ in range(3):
         bench.zero()
         bench.turn_for(PERIOD_NS)
         assert bench.driver.tick(time.monotonic_ns())[:2] == (0, 0)
@@ -164,7 +166,7 @@ def test_an_apply_of_zero_is_zero(bench: Any) -> None:
     bench.apply(GIVING)
     run_until(bench, 2)
     bench.apply(ZERO)
-    bench.turn_for(4 * PERIOD_NS)
+    bench.turn_for(3 * PERIOD_NS)
     before = bench.pulses, len(bench.given)
     bench.turn_for(3 * PERIOD_NS)
     assert (bench.pulses, len(bench.given)) == before
@@ -174,7 +176,7 @@ def test_it_gives_again_after_zero_only_when_applied_again(bench: Any) -> None:
     bench.apply(GIVING)
     run_until(bench, 2)
     bench.zero()
-    bench.turn_for(4 * PERIOD_NS)
+    bench.turn_for(3 * PERIOD_NS)
     before = bench.pulses
     bench.turn_for(2 * PERIOD_NS)
     assert bench.pulses == before
@@ -276,7 +278,7 @@ def test_two_cannot_have_it(bench: Any) -> None:
         return
     bench.apply(GIVING)
     run_until(bench, 2)
-    with pytest.raises(DeviceError, match="another program has this (port|line)"):
+    with pytest.raises(DeviceError, match=r"another program has this (port|line)"):
         another.open()
     before = bench.pulses
     run_until(bench, before + 2)  # and the first does not notice

@@ -78,3 +78,50 @@ def test_a_pulse_that_may_yet_come_is_counted_at_the_higher_charge() -> None:
     estimate.count(0)
     estimate.change((ONE._replace(amplitude_ua=11_000), *ZERO[1:]), NS_PER_MS)
     assert estimate.take() == (1, 2_750_000)
+
+
+def test_a_first_pulse_may_begin_at_once_and_after_a_stop_a_period_after_its_confirmation() -> None:
+    slow: Output = (ONE, ONE._replace(period_us=33_000), *ZERO[2:])
+    estimate = RepeatingPulses(SLACK_NS)
+    assert estimate.may_begin_ns(GIVING) < 0
+    estimate.change(ZERO, 0)  # a stop of what gave nothing
+    estimate.settled(1)
+    assert estimate.may_begin_ns(GIVING) < 0
+    estimate.change(GIVING, 2)
+    estimate.settled(3)
+    estimate.change(ZERO, 30 * NS_PER_MS)
+    estimate.settled(40 * NS_PER_MS)
+    assert estimate.may_begin_ns(GIVING) == 60 * NS_PER_MS
+    assert estimate.may_begin_ns(slow) == 73 * NS_PER_MS
+    estimate.change(ZERO, 50 * NS_PER_MS)  # a stop again changes nothing
+    estimate.settled(55 * NS_PER_MS)
+    assert estimate.may_begin_ns(GIVING) == 60 * NS_PER_MS
+
+
+@given(
+    st.lists(
+        st.tuples(channels, st.integers(0, SLACK_NS - NS_PER_MS), st.integers(0, 80 * NS_PER_MS)),
+        max_size=8,
+    )
+)
+def test_a_device_that_begins_at_once_gives_no_two_pulses_closer_than_a_period(
+    trains: list[tuple[ChannelOutput, int, int]],
+) -> None:
+    """One that does not look back when it is started: the host waits, and that is enough."""
+    estimate, last_ns, now_ns = RepeatingPulses(SLACK_NS), -NEVER_NS, 10**9
+    for wanted, delay_ns, rest_ns in trains:
+        if not wanted.amplitude_ua:
+            continue
+        output: Output = (wanted, *ZERO[1:])
+        period_ns = wanted.period_us * 1000
+        now_ns = max(now_ns, estimate.may_begin_ns(output))
+        estimate.change(output, now_ns)
+        first_ns = now_ns + delay_ns  # it takes the command, and gives at once
+        assert first_ns - last_ns >= period_ns
+        estimate.settled(now_ns + SLACK_NS)
+        stop_ns = now_ns + SLACK_NS + rest_ns
+        estimate.change(ZERO, stop_ns)
+        stopped_ns = stop_ns + delay_ns  # the latest time at which it takes the stop
+        last_ns = first_ns + (stopped_ns - first_ns) // period_ns * period_ns
+        now_ns = stopped_ns
+        estimate.settled(now_ns)

@@ -112,7 +112,7 @@ class TestList:
         begun(lists)
         lists.driver.tick(START_NS + LIVE_NS)
         _, asks = lists.sent()
-        with pytest.raises(DeviceError, match="has stopped by itself: mode 00$") as caught:
+        with pytest.raises(DeviceError, match=r"has stopped by itself: mode 00$") as caught:
             lists.answer(asks, START_NS + LIVE_NS, b"\0\0")
         assert caught.value.reason is Reason.DEVICE_ANSWER
 
@@ -211,9 +211,7 @@ class TestList:
         begun(lists)
         lists.driver.zero(START_NS + 1)
         pulses = lists.driver.tick(START_NS + 100 * DEAD_MAN_NS).pulses
-        assert (
-            DEAD_MAN_NS // PERIOD_NS - 1 <= pulses <= (1 + DEAD_MAN_NS + ACK_NS) // PERIOD_NS
-        )
+        assert DEAD_MAN_NS // PERIOD_NS - 1 <= pulses <= (1 + DEAD_MAN_NS + ACK_NS) // PERIOD_NS
 
     def test_busy_is_told_again_until_it_has_been_so_for_too_long(self, lists: HeldLine) -> None:
         begun(lists)
@@ -227,16 +225,14 @@ class TestList:
             now_ns += 10 * NS_PER_MS
             assert lists.driver.tick(now_ns).next_ns <= now_ns + NS_PER_MS
         assert tells == 11
-        with pytest.raises(DeviceError, match="does not obey .answer 33.: busy") as caught:
+        with pytest.raises(DeviceError, match=r"does not obey .answer 33.: busy") as caught:
             lists.answer(lists.one(), now_ns, BUSY)
         assert (caught.value.reason, caught.value.value) == (Reason.DEVICE_ANSWER, -8)
 
     def test_busy_at_the_start_of_a_list_is_told_again(self, lists: HeldLine) -> None:
         lists.driver.apply(GIVING, START_NS)
         lists.driver.tick(START_NS)
-        lists.say(
-            sm2.encode(Packet(lists.one().number, Command.INIT_LIST_ACK, BUSY)), START_NS
-        )
+        lists.say(sm2.encode(Packet(lists.one().number, Command.INIT_LIST_ACK, BUSY)), START_NS)
         begun(lists, now_ns=START_NS + NS_PER_MS)
         lists.driver.listen(START_NS + 2 * ACK_NS)
         assert not lists.driver._line.awaiting
@@ -342,7 +338,7 @@ class TestSingle:
     def test_a_pulse_that_is_refused_is_an_error(self, single: HeldLine) -> None:
         single.driver.apply(SINGLE, START_NS)
         single.driver.tick(START_NS)
-        with pytest.raises(DeviceError, match="does not obey .answer 37.: wrong mode"):
+        with pytest.raises(DeviceError, match=r"does not obey .answer 37.: wrong mode"):
             single.answer(single.one(), START_NS, WRONG_MODE)
 
 
@@ -430,7 +426,7 @@ class TestTheLine:
         self, either: HeldLine
     ) -> None:
         either.driver.zero(START_NS)
-        with pytest.raises(DeviceError, match="does not obey .answer 35.: transfer error"):
+        with pytest.raises(DeviceError, match=r"does not obey .answer 35.: transfer error"):
             either.answer(either.one(), START_NS, b"\xff")
 
     def test_noise_before_and_inside_a_packet_is_an_error(self, either: HeldLine) -> None:

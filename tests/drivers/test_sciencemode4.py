@@ -73,8 +73,9 @@ class TestLowLevel:
     ) -> None:
         low.driver.apply(GIVING, START_NS)
         init = low.one()
-        for late_ns in range(0, 80 * NS_PER_MS, NS_PER_MS):
-            now_ns = START_NS + late_ns
+        now_ns = START_NS
+        for _ in range(80):
+            now_ns += NS_PER_MS
             assert low.driver.tick(now_ns) == (0, 0, 0, now_ns + NS_PER_MS)
         assert low.sent() == []
         low.answer(init, now_ns)
@@ -216,8 +217,14 @@ class TestMidLevel:
         mid.say(vector(VECTORS_4, "Ml_init_ack #4 ok"), START_NS)
         assert mid.driver.tick(START_NS)[:3] == (1, PC, 0)
         update = mid.one()
-        (data,) = [data for name, *_, data in VECTORS_4 if name.startswith("Ml_update #5: ch1, ramp 3")]
-        assert update == (5, Command.ML_UPDATE, bytes.fromhex(data.replace("01 23", "01 20")))  # no ramp
+        (data,) = [
+            data for name, *_, data in VECTORS_4 if name.startswith("Ml_update #5: ch1, ramp 3")
+        ]
+        assert update == (
+            5,
+            Command.ML_UPDATE,
+            bytes.fromhex(data.replace("01 23", "01 20")),
+        )  # no ramp
         mid.say(vector(VECTORS_4, "Ml_update_ack #5 ok"), START_NS)
         mid.driver.tick(START_NS + LIVE_NS)
         assert mid.raw() == vector(VECTORS_4, "Ml_get_current_data #6")
@@ -394,7 +401,7 @@ class TestTheLine:
 
     def test_an_initialisation_that_is_refused_is_an_error(self, either: HeldLine) -> None:
         either.driver.apply(GIVING, START_NS)
-        with pytest.raises(DeviceError, match="refuses the (low|mid) level: not initialised"):
+        with pytest.raises(DeviceError, match=r"refuses the (low|mid) level: not initialised"):
             either.answer(either.one(), START_NS, bytes((Result.NOT_INITIALISED,)))
         assert either.driver.tick(START_NS).pulses == 0
 
