@@ -34,7 +34,7 @@ from nmesd.drivers.sciencemode2_packets import (
 from nmesd.drivers.sciencemode2_single import SinglePulses
 from nmesd.errors import DeviceError, Reason
 from nmesd.units import NS_PER_MS, NS_PER_S
-from nmesd.wire import Capabilities, Output
+from nmesd.wire import ZERO, Capabilities, Output
 
 DIALECT = Dialect(460_800, 256, lambda: Splitter(MOST_BYTES, HEAD_BYTES), encode, decode, Command)
 PARITY = {"even": termios.PARENB, "none": 0}
@@ -42,6 +42,9 @@ ACK_NS = 100 * NS_PER_MS  # table 7, MaxResponseTime; under 20 ms on average
 # An Init comes every 500 ms, but only 1200 ms after the last valid packet of whoever spoke before us.
 MEET_NS = 2 * NS_PER_S
 OPEN_NS = NS_PER_S
+# Silent for longer it may just be about to reset itself (1200 ms), and then hears nothing until it is greeted.
+MET_NS = NS_PER_S
+RETRY_NS = NS_PER_MS
 VERSION = 1
 
 
@@ -66,6 +69,8 @@ class ScienceMode2:
         self._mode = ChannelList(self._line, ACK_NS) if mode == "list" else SinglePulses(self._line)
         self.capabilities: Capabilities = self._mode.capabilities
         self._armed = False  # then it is kept alive, and has no reason to begin anew
+        self._unmet_ns: int | None = None  # since when an arming waits for its Init
+        self._wanted: Output = ZERO
 
     def open(self) -> None:
         """Open the port, stop, meet the device, stop it again, and see that it is in start mode."""
@@ -110,17 +115,26 @@ class ScienceMode2:
 
     def zero(self, now_ns: int) -> None:
         """Current 0 and command 34, at once."""
-        self._armed = False
+        self._armed, self._unmet_ns = False, None
         self._mode.zero(now_ns)
 
     def apply(self, output: Output, now_ns: int) -> None:
-        """Want this."""
-        self._armed = True
-        self._mode.apply(output, now_ns)
+        """Want this. An arming may have to wait until the device has greeted, under a second."""
+        if not self._armed and now_ns - self._line.sent_ns > MET_NS:
+            self._unmet_ns = now_ns
+        self._armed, self._wanted = True, output
+        if self._unmet_ns is None:
+            self._mode.apply(output, now_ns)
 
     def tick(self, now_ns: int) -> Given:
         """Give what is due, or keep the device alive."""
-        return self._mode.tick(now_ns)
+        if self._unmet_ns is None:
+            return self._mode.tick(now_ns)
+        if now_ns - self._unmet_ns > MEET_NS:
+            raise DeviceError(
+                "no Init from the stimulator", Reason.DEVICE_LATE, now_ns - self._unmet_ns, MEET_NS
+            )
+        return Given(0, 0, 0, now_ns + RETRY_NS)
 
     def close(self) -> None:
         """Stop, wait for the answer, and let the port go."""
@@ -135,7 +149,7 @@ class ScienceMode2:
         self._line.tell([Packet(self._line.next_number(), Command.STOP_LIST)], now_ns)
         for packet in self._line.wait(now_ns + MEET_NS):
             if packet.command == Command.INIT:
-                return self._greet(packet)
+                return self._greet(packet, time.monotonic_ns())
         raise DeviceError(
             f"{self._line.path}: no Init from the stimulator: switch it on and choose ScienceMode2 on its screen",
             Reason.DEVICE_LATE,
@@ -143,11 +157,11 @@ class ScienceMode2:
             MEET_NS,
         )
 
-    def _greet(self, init: Packet) -> int:
+    def _greet(self, init: Packet, now_ns: int) -> int:
         version = init.data[0] if init.data else 0
         answer = Result.OK if version == VERSION else Result.WRONG_VERSION
         data = answer.to_bytes(1, signed=True)
-        self._line.tell([Packet(init.number, Command.INIT_ACK, data)], time.monotonic_ns())
+        self._line.tell([Packet(init.number, Command.INIT_ACK, data)], now_ns)
         if answer is not Result.OK:
             raise DeviceError(
                 f"{self._line.path}: protocol version {version}, {VERSION} is needed",
@@ -163,12 +177,17 @@ class ScienceMode2:
                 raise stimulation_error(result(packet.data))
             case Command.UNKNOWN_COMMAND:
                 raise failure("does not know a command", packet.data)
-            case Command.INIT if self._armed:
+            case Command.INIT if self._armed and self._unmet_ns is None:
                 raise DeviceError(
                     "the stimulator has begun anew by itself: check its power and cable"
                 )
             case Command.INIT:  # disarmed nobody keeps it alive, and so it asks again
-                self._greet(packet)
+                self._greet(packet, now_ns)
+                if self._line.stop_owed:  # it may not have heard it
+                    self._mode.zero(now_ns)
+                if self._armed:
+                    self._unmet_ns = None
+                    self._mode.apply(self._wanted, now_ns)
             case Command.STOP_LIST_ACK:
                 self._line.answered(packet)
                 self._check(packet)

@@ -1,6 +1,7 @@
 """`nmesd check --guard`: would the guard, and its stimulator, give what nmesd.toml asks for?"""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -58,7 +59,7 @@ def test_what_is_within_everything_is_not_refused(tmp_path: Path) -> None:
         ({"pulse_width_us": 9}, "the nearest is 10 µs"),
     ],
 )
-def test_each_refusal_has_its_words(tmp_path: Path, changes: dict[str, int], words: str) -> None:
+def test_each_refusal_has_its_words(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
     (refused,) = asked(tmp_path, **changes)
     assert words in refused
 

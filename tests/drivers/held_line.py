@@ -39,6 +39,7 @@ class HeldLine:
         driver: Any = make_driver(name, self.path, options)
         self.driver = driver
         self.driver._line.open()
+        self.driver._line.sent_ns = START_NS  # as after a handshake
         self.numbers_from(first)
         self._splitter = Splitter(self.packets.MOST_BYTES, self.packets.HEAD_BYTES)
 

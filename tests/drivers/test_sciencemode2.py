@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from nmesd.drivers import sciencemode2_packets as sm2
 from nmesd.drivers.hasomed_bytes import Packet
-from nmesd.drivers.sciencemode2 import ACK_NS
+from nmesd.drivers.sciencemode2 import ACK_NS, MEET_NS, MET_NS
 from nmesd.drivers.sciencemode2_list import DEAD_MAN_NS, LIVE_NS
 from nmesd.drivers.sciencemode2_packets import Command
 from nmesd.errors import DeviceError, Reason
@@ -118,6 +118,7 @@ class TestList:
 
     def test_nothing_is_a_list_s_own_until_there_was_an_output(self, lists: HeldLine) -> None:
         """Armed at zero it is only kept alive, and so is one whose list gives nothing."""
+        lists.driver._line.sent_ns = START_NS - LIVE_NS
         lists.driver.apply(ZERO, START_NS)
         given = lists.driver.tick(START_NS)
         assert given[:3] == (0, 0, 0)
@@ -324,6 +325,7 @@ class TestSingle:
         assert single.driver.tick(START_NS + 40 * NS_PER_MS).pulses == 1
 
     def test_the_keep_alive_comes_only_with_ticks(self, single: HeldLine) -> None:
+        single.driver._line.sent_ns = START_NS - LIVE_NS
         single.driver.apply(ZERO, START_NS)
         single.driver.listen(START_NS)
         assert single.raw() == b""
@@ -361,9 +363,49 @@ class TestTheLine:
         assert caught.value.reason is Reason.DEVICE_FAILED
         assert either.raw() == b""
         either.driver.zero(START_NS)
-        either.raw()
+        assert either.answer_all(START_NS)[-1] == Command.STOP_LIST
         either.say(vector(VECTORS_2, "Init, version byte 0x01"), START_NS)
         assert either.raw() == vector(VECTORS_2, "InitAck ok")
+
+    def test_an_arming_waits_for_a_device_that_may_be_about_to_reset_itself(
+        self, either: HeldLine
+    ) -> None:
+        late_ns = START_NS + MET_NS + 1
+        either.driver.apply(ZERO, late_ns)
+        either.driver.apply(GIVING, late_ns + 1)
+        assert either.driver.tick(late_ns + 2)[:3] == (0, 0, 0)
+        assert either.raw() == b""
+        either.tell(15, Command.INIT, b"\1", late_ns + 3)
+        assert either.one() == (15, Command.INIT_ACK, b"\0")
+        either.driver.tick(late_ns + 4)
+        assert either.commands()  # and then it begins
+        with pytest.raises(DeviceError, match="has begun anew by itself"):
+            either.tell(16, Command.INIT, b"\1", late_ns + 5)
+
+    def test_an_arming_soon_after_the_last_word_does_not_wait(self, either: HeldLine) -> None:
+        either.driver.apply(GIVING, START_NS + MET_NS)
+        either.driver.tick(START_NS + MET_NS)
+        assert either.commands()
+
+    def test_a_device_that_never_greets_is_late(self, either: HeldLine) -> None:
+        late_ns = START_NS + MET_NS + 1
+        either.driver.apply(ZERO, late_ns)
+        either.driver.tick(late_ns + MEET_NS)
+        with pytest.raises(DeviceError) as caught:
+            either.driver.tick(late_ns + MEET_NS + 1)
+        assert caught.value.reason is Reason.DEVICE_LATE
+        either.driver.zero(late_ns + MEET_NS + 2)
+        assert either.commands()[-1] == Command.STOP_LIST
+
+    def test_a_stop_that_it_may_not_have_heard_is_said_again_after_the_greeting(
+        self, either: HeldLine
+    ) -> None:
+        either.driver.zero(START_NS)
+        (stop,) = either.sent()
+        either.tell(15, Command.INIT, b"\1", START_NS + 1)
+        assert either.commands() == [Command.INIT_ACK, Command.STOP_LIST]
+        either.answer(stop, START_NS + 2)  # it had heard it after all: no surprise
+        assert either.driver._line.stop_owed
 
     def test_init_of_another_version_is_refused(self, either: HeldLine) -> None:
         with pytest.raises(DeviceError, match="protocol version 2, 1 is needed") as caught:
