@@ -61,7 +61,12 @@ class ChannelList:
         self._wanted = output
         if not is_zero(output):
             mask = sum(1 << channel for channel, one in enumerate(output) if one.amplitude_ua)
-            self._next_list = mask, max(one.period_us for one in output)
+            interval_us = max(one.period_us for one in output)
+            if (
+                self._list[1] == interval_us
+            ):  # a channel that ends stays in it, at current 0: no gap
+                mask |= self._list[0]
+            self._next_list = mask, interval_us
         elif self._told != ZERO:
             self._start(now_ns)
 

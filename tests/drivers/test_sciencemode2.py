@@ -179,6 +179,14 @@ class TestList:
         lists.driver.tick(START_NS + 2 + max(one.period_us for one in other) * 1000)
         assert lists.commands() == [Command.START_LIST]
 
+    def test_a_channel_that_ends_leaves_the_other_no_gap(self, lists: HeldLine) -> None:
+        begun(lists, TWO)
+        lists.driver.apply((TWO[0], *ZERO[1:]), START_NS + 1)
+        lists.driver.tick(START_NS + 1)
+        only = lists.one()
+        assert only.command == Command.START_LIST
+        assert only.data[3::4] == bytes((TWO[0].amplitude_ua // 1000, 0))
+
     def test_nothing_after_a_zero_before_the_stop_is_acknowledged(self, lists: HeldLine) -> None:
         begun(lists)
         lists.driver.zero(START_NS + 1)
