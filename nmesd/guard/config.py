@@ -12,7 +12,7 @@ from nmesd.drivers import driver_from_config
 from nmesd.drivers.base import Driver
 from nmesd.errors import ConfigError
 from nmesd.guard.limits import RULES, Limits
-from nmesd.wire import ANY, CHANNELS
+from nmesd.wire import CHANNELS
 
 
 class GuardConfig(NamedTuple):
@@ -55,7 +55,7 @@ def read_config(path: Path) -> GuardConfig:
             raise ConfigError(f"{path}: [{section}] {name} = {value!r}: {wanted}")
         return value
 
-    limits = {}
+    limits: dict[str, Any] = {}
     for rule in RULES:
         least, most = rule.floor, rule.ceiling
         wanted = f"must be {least:g} to {most:g} ({rule.source}); default {rule.default:g}"
@@ -73,7 +73,6 @@ def read_config(path: Path) -> GuardConfig:
             **limits,
             channels=tuple(c - 1 for c in channels),
             area_mm2=int(area_cm2 * 100),
-            device=ANY,
         ),
         # Two 32-bit checksums of the file: names the limits in force in handshake and record, no security.
         limits_hash=zlib.crc32(text) << 32 | zlib.adler32(text),

@@ -153,6 +153,11 @@ def test_the_shipped_file_gives_the_defaults(repo_root: Path) -> None:
     assert config.limits == DEFAULTS._replace(channels=(0,), area_mm2=2_500)
 
 
+def test_a_gate_is_part_of_the_driver(path: Path) -> None:
+    text = GOOD.replace("[electrodes]", '[gate]\nchip = "here"\nline = 3\n[electrodes]')
+    assert "behind a gate on line 3 of here" in read(path, text).driver.identify()
+
+
 def test_a_limit_between_two_codes_is_the_lower(path: Path) -> None:
     assert read(path, GOOD.replace("32.3", "30.0009")).limits.amplitude_ua == 30_000
 
@@ -269,6 +274,13 @@ BAD: dict[str, tuple[str, str, tuple[str, ...]]] = {  # what, instead of what, a
     "driver missing": ('driver = "sim"\n', "", ("[stimulator]", "driver", "None")),
     "driver a number": ('driver = "sim"', "driver = 3", ("[stimulator]", "driver", "3")),
     "port empty": ('"/run/nmesd/pulses.sock"', '""', ("[stimulator]", "port", "''")),
+    "socket empty": ('"/run/nmesd/guard.sock"', '""', ("[guard]", "socket", "''")),
+    "gate without its chip": ("[electrodes]", "[gate]\nline = 3\n[electrodes]", ("[gate] chip",)),
+    "gate with another key": (
+        "[electrodes]",
+        '[gate]\nchip = "c"\nlime = 3\n[electrodes]',
+        ("[gate] lime", "toggle_ms"),
+    ),
     "socket missing": ('[guard]\nsocket = "/run/nmesd/guard.sock"\n', "", ("[guard]", "socket")),
     "area missing": ("[electrodes]\narea_cm2 = 25.5\n", "", ("area_cm2", "None", "no default")),
     "area too small": ("25.5", "0.49", ("[electrodes]", "area_cm2", "0.5", "400")),

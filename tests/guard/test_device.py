@@ -1,10 +1,17 @@
 """A stimulator that fails: it gets zero, the guard trips, and nobody arms it until it obeys."""
 
+import socket
+
 import pytest
 
 from nmesd.errors import DeviceError, Reason
 from nmesd.wire import Disarm, Frame, GuardState, Reset, Stop
 from tests.guard.turned import Bench
+
+
+def gives(bench: Bench) -> bool:
+    """A call, so that mypy does not think it stays as it was."""
+    return bench.driver.gives
 
 
 def failed(bench: Bench) -> bool:
@@ -58,7 +65,24 @@ def test_a_zero_that_fails_is_tried_until_it_is_taken(bench: Bench, end: Frame) 
     assert [event for event, _ in bench.logged].count("device failed") == 1  # but it is said, once
     bench.driver.failing = set()
     bench.turn()
-    assert not bench.driver.gives
+    assert not gives(bench)
+    zeros = bench.driver.zeros
+    for _ in range(3):
+        bench.turn()
+    assert bench.driver.zeros == zeros  # it has taken it
+
+
+def test_a_guard_whose_device_takes_no_zero_does_not_answer_as_if_it_had(bench: Bench) -> None:
+    bench.arm()
+    bench.lease()
+    bench.driver.failing = {"zero"}
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as knocker:
+        knocker.bind("")
+        knocker.sendto(b"", bench.path + ".stop")
+        bench.turn()
+        answer = knocker.recv(64)
+    assert bench.driver.gives
+    assert answer != b"TRIPPED"
 
 
 def test_a_device_that_takes_no_zero_cannot_be_armed(bench: Bench) -> None:

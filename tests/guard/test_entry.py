@@ -120,19 +120,6 @@ def test_zero_with_a_guard_that_does_not_answer_is_1_and_words(child: Child) -> 
     assert "does not answer" in line["error"]
 
 
-def test_a_guard_whose_device_takes_no_zero_does_not_answer_as_if_it_had(bench: Bench) -> None:
-    bench.arm()
-    bench.lease()
-    bench.driver.failing = {"zero"}
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as knocker:
-        knocker.bind("")
-        knocker.sendto(b"", bench.path + ".stop")
-        bench.turn()
-        answer = knocker.recv(64)
-    assert bench.driver.gives
-    assert answer != b"TRIPPED"
-
-
 def test_zero_with_a_guard_whose_device_takes_none_is_1_and_words(
     bench: Bench, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -105,6 +105,16 @@ def test_a_first_pulse_is_the_first_though_the_output_changed_before_it(bench: B
     assert bench.report.pulses == 1
 
 
+def test_an_output_that_changes_in_mid_train_has_no_new_first_pulse(bench: Bench) -> None:
+    bench.arm()
+    bench.lease()
+    first, pulses = bench.report.first_sequence, bench.report.pulses
+    weaker = (GIVING[0]._replace(amplitude_ua=9000), *GIVING[1:])
+    while bench.report.pulses < pulses + 3:
+        bench.lease(weaker)
+    assert bench.report.first_sequence == first
+
+
 def test_it_is_born_with_the_time_and_a_nonce_of_its_own_and_nothing_else(bench: Bench) -> None:
     assert bench.driver.zeros == 0  # it owes none
     born = [

@@ -32,6 +32,15 @@ def refused(tally: Tally | Fault) -> Fault:
     return tally
 
 
+def test_each_channel_is_looked_at_whatever_those_before_it_do() -> None:
+    """One goes on, one ends, one stays silent: the last one's beginning still counts."""
+    before = admitted(admit(Tally(), on_all(0, 1, one=ONE), NOW, ROOMY))
+    after = admitted(admit(before, on_all(0, 3, one=ONE), NOW + 1, ROOMY))
+    amplitudes = [channel.amplitude_ua for channel in after.channels]
+    assert amplitudes == [ONE.amplitude_ua, 0, 0, ONE.amplitude_ua, 0, 0, 0, 0]
+    assert after.channels[1].trains == ((NOW, NOW + 1),)
+
+
 # ---- rise -------------------------------------------------------------------------------------
 
 steps = st.tuples(st.integers(0, 300 * NS_PER_MS), st.integers(0, 9000), st.integers(1, 500))

@@ -5,7 +5,17 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from nmesd.drivers import make_driver
-from nmesd.wire import CHANNELS, ZERO, Capabilities, ChannelOutput, Misfit, Output, coded, misfits
+from nmesd.wire import (
+    ANY,
+    CHANNELS,
+    ZERO,
+    Capabilities,
+    ChannelOutput,
+    Misfit,
+    Output,
+    coded,
+    misfits,
+)
 from nmesd.wire.coding import TOLERANCE_PERCENT
 
 GPIO = {"trigger_line": 17, "set_amplitude_ua": 10_000, "set_pulse_width_us": 250}
@@ -86,6 +96,12 @@ def test_zero_stays_zero_and_what_is_given_was_asked_for(
 
 
 @given(outputs, devices)
+def test_a_channel_that_gives_nothing_is_all_zero(output: Output, device: Capabilities) -> None:
+    for one in coded(output, device):
+        assert one.amplitude_ua or one == ChannelOutput()
+
+
+@given(outputs, devices)
 def test_one_period_is_one_and_the_slowest(output: Output, device: Capabilities) -> None:
     assume(device.one_period)
     giving = [one for one in coded(output, device) if one.amplitude_ua]
@@ -133,6 +149,8 @@ def test_what_is_not_given_at_all_does_not_fit(name: str, wanted: ChannelOutput)
         ("p24-low", (10_999, 255, 33_333), (10_500, 255, 33_333)),
         ("p24-mid", (10_999, 255, 33_333), (10_500, 255, 33_500)),
         ("rehastim2-list", (10_999, 255, 33_333), (10_000, 255, 33_500)),
+        ("p24-low", (130_000, 4095, 33_333), (130_000, 4095, 33_333)),
+        ("p24-mid", (500, 10, 16_383_000), (500, 10, 16_383_000)),
         ("rehastim2-list", (10_999, 255, 5_000), (10_000, 255, 8_000)),
         ("rehastim2-single", (10_999, 255, 20_000), (10_000, 255, 25_000)),
         ("rehastim2-list", (1_999, 255, 33_333), (0, 0, 0)),  # a ramp begins with nothing
@@ -144,6 +162,14 @@ def test_what_is_not_given_at_all_does_not_fit(name: str, wanted: ChannelOutput)
 )
 def test_examples(name: str, asked: tuple[int, int, int], given_: tuple[int, int, int]) -> None:
     assert coded((ChannelOutput(*asked), *ZERO[1:]), REAL[name])[0] == given_
+
+
+def test_exactly_5_percent_off_is_within_the_tolerance() -> None:
+    device = ANY._replace(amplitude_least_ua=95_000, amplitude_step_ua=95_000)
+    assert misfits(0, ChannelOutput(100_000, 1, 1), device) == []
+    assert misfits(0, ChannelOutput(100_001, 1, 1), device) == [
+        Misfit("amplitude", 100_001, 95_000, "µA")
+    ]
 
 
 @pytest.mark.parametrize(
