@@ -54,13 +54,14 @@ def test_born_disarmed_and_silent(child: Child) -> None:
 
 def test_pulses_come_at_their_rate_while_leases_come(giving: Client) -> None:
     child = giving.child
-    start = len(child.given())
+    start = giving.drain().pulses
     start_ns = time.monotonic_ns()
     giving.give(1.0)
-    lasted_ns = time.monotonic_ns() - start_ns
+    given, lasted_ns = giving.drain().pulses - start, time.monotonic_ns() - start_ns
     pulses = child.given()
     assert {(p.channel, p.amplitude_ua, p.pulse_width_us) for p in pulses} == {(0, 10_000, 250)}
-    assert abs(len(pulses) - start - lasted_ns / PERIOD_NS) <= 2
+    # By its own count: datagrams are lost when this test is held up (the kernel queues ten).
+    assert abs(given - lasted_ns / PERIOD_NS) <= 2
     # On the raster within half a millisecond (drivers/pulses.py), and the write's own time.
     assert all(b.given_ns - a.given_ns > PERIOD_NS - 2 * NS_PER_MS for a, b in pairwise(pulses))
     giving.lease(ZERO)
