@@ -71,11 +71,11 @@ class Result(NamedTuple):
     trains: int
     false_trains: int
     latency_ms: dict[str, float]
-    stimulator: str
     time_to_zero_ms: float | None
     lease_ms: int
     trip: str
     trips_before: list[str]
+    stimulator: str
     passed: bool
 
 
@@ -201,11 +201,11 @@ def _judge(rig: Rig, watched: Watched, wanted: int) -> Result:
         trains=len(starts),
         false_trains=false_trains,
         latency_ms={"p50": cuts[49], "p99": cuts[98], "max": max(values, default=0.0)},
-        stimulator=watched.stimulator.split(" at ")[0],
         time_to_zero_ms=zero_ms,
         lease_ms=rig.lease_ms,
         trip=watched.frozen_trip,
         trips_before=watched.trips,
+        stimulator=watched.stimulator.split(" at ")[0],
         passed=(
             len(made) >= wanted
             and detected >= 0.9 * len(made)

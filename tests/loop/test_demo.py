@@ -46,13 +46,14 @@ def test_it_passes_and_says_so_to_a_script(demo: tuple[dict[str, Any], Path]) ->
     result, _ = demo
     assert list(result) == [
         "attempts", "detected", "trains", "false_trains", "latency_ms", "time_to_zero_ms",
-        "lease_ms", "trip", "trips_before", "passed",
+        "lease_ms", "trip", "trips_before", "stimulator", "passed",
     ]  # fmt: skip
     assert list(result["latency_ms"]) == ["p50", "p99", "max"]
     assert result["passed"] is True
     assert result["attempts"] == result["detected"] == result["trains"] == ATTEMPTS
     assert result["false_trains"] == 0
     assert result["trip"] == "LEASE_EXPIRED"
+    assert result["stimulator"] == "NMESDEMP24"  # every pulse went through it
     assert 0 < result["time_to_zero_ms"] <= result["lease_ms"] + 5
     latency_ms = result["latency_ms"]
     assert 0 < latency_ms["p50"] <= latency_ms["p99"] <= latency_ms["max"]
