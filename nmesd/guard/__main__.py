@@ -47,10 +47,10 @@ def main(arguments: list[str]) -> int:
 def run(config: GuardConfig) -> int:
     """The guard, from a verified zero to a commanded one."""
     driver = config.driver
-    driver.open()
     limits = config.limits._replace(device=driver.capabilities)
     if (jump_ua := driver.capabilities.amplitude_least_ua) > limits.rise_ua_s // RISE_DIVISOR:
         raise ConfigError(f"it begins at {jump_ua} µA: give rise_ma_s ten times that in mA/s")
+    driver.open()
     config = config._replace(limits=limits)
     door = Door(config.socket, config.client_uid)
     missing = go_real_time(GUARD_PRIORITY)

@@ -96,6 +96,16 @@ def test_a_device_that_cannot_be_opened_is_told(folder: Path, zero: list[str]) -
     assert "no-tty" in line["error"]
 
 
+def test_a_device_that_cannot_begin_within_the_rise_limit_is_told_before_it_is_opened(
+    folder: Path,
+) -> None:
+    config = write(folder, driver="sciencemode2", port=f"{folder}/no-tty")  # begins at 2 mA
+    config.write_text(config.read_text().replace("rise_ma_s = 260", "rise_ma_s = 19"))
+    code, (line,), _ = run(str(config))
+    assert code == 2
+    assert line["error"] == "it begins at 2000 µA: give rise_ma_s ten times that in mA/s"
+
+
 def test_zero_without_a_guard_is_verified_by_the_device(folder: Path) -> None:
     code, (line,), _ = run("--zero", str(write(folder)))
     assert (code, line["event"]) == (0, "zero verified")
