@@ -54,7 +54,7 @@ check: $(DEV)
 	$(BIN)/lint-imports --no-logo
 
 # These judge time: nothing runs beside them.
-ALONE = tests/loop tests/loop_short tests/sim
+ALONE = tests/loop tests/loop_short
 
 test: check
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(addprefix --ignore=,$(ALONE)) $(PYTEST_ARGS)
