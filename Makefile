@@ -15,13 +15,13 @@ DEV := $(VENV)/.stamp-dev
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make demo    the whole loop with a simulated patient and stimulator"
+	@echo "make demo    the whole loop with a virtual patient and an emulated stimulator"
 	@echo "make test    every check, then every test"
 	@echo "make check   style, types and import contracts only"
 	@echo "make campaign  every fault 100 times, with the real processes (an hour and a half; CAMPAIGN_ARGS=...)"
 	@echo "make mutate  change the guard in a thousand ways: each must be found by a test (20 minutes)"
 	@echo "make soak    an hour of the virtual patient with both cores half loaded: does it trip without a reason?"
-	@echo "make bench   cost of a decision step; how soon a death is known"
+	@echo "make bench   cost of a decision step; how soon a death is known; timing of pulses"
 	@echo "make setup   the environment in $(VENV) (the others do this by themselves)"
 	@echo "make lock    resolve the dependencies anew (UPGRADE=--upgrade for new versions)"
 	@echo "make clean   remove $(VENV) and caches"

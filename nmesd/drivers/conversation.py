@@ -111,6 +111,16 @@ class Conversation:
         if self._splitter.dropped != before:
             raise odd(f"{self._splitter.dropped - before} bytes that belong to no packet")
 
+    def listen(self, told: Callable[[Packet, int], None], now_ns: int) -> None:
+        """Pass on all that has come, then look whether an answer is overdue. Each failure is raised once."""
+        try:
+            for packet in self.hear():
+                told(packet, now_ns)
+            self.check(now_ns)
+        except DeviceError:
+            self.give_up()
+            raise
+
     def answered(self, packet: Packet) -> None:
         """`packet` answers a command of ours. Raises DEVICE_ANSWER if it answers none that was asked."""
         if self._asked.get(packet.number, packet.command) + 1 != packet.command:

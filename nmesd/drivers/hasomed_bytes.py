@@ -9,6 +9,7 @@ Sources: ScienceMode 2 protocol 1.24, 2.2 and 5.2; P24 instructions for use 1.1,
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from nmesd.errors import DeviceError, Reason
@@ -56,6 +57,22 @@ def unstuffed(data: bytes) -> bytes:
     if waiting:
         raise odd("a packet that ends in the middle of a byte")
     return bytes(found)
+
+
+def opened(inner: bytes, head_bytes: int, seal: Callable[[bytes], bytes]) -> bytes:
+    """The body, unstuffed, of a packet between start and stop byte: at least number and command.
+
+    seal: what length and checksum of a stuffed body must be. Raises DeviceError on any other bytes.
+    """
+    head, body = inner[:head_bytes], inner[head_bytes:]
+    if always_stuffed(unstuffed(head)) != head or len(head) != head_bytes:
+        raise odd("a packet without head")
+    if unstuffed(head) != seal(body):
+        raise odd("a damaged packet")
+    plain = unstuffed(body)
+    if len(plain) < 2:  # noqa: PLR2004 - number and command
+        raise odd("a packet without a command")
+    return plain
 
 
 def odd(what: str) -> DeviceError:

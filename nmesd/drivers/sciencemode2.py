@@ -105,13 +105,7 @@ class ScienceMode2:
 
     def listen(self, now_ns: int) -> None:
         """Hear all it said, then look whether an answer is overdue. Each failure is raised once."""
-        try:
-            for packet in self._line.hear():
-                self._hear(packet, now_ns)
-            self._line.check(now_ns)
-        except DeviceError:
-            self._line.give_up()
-            raise
+        self._line.listen(self._hear, now_ns)
 
     def zero(self, now_ns: int) -> None:
         """Current 0 and command 34, at once."""

@@ -18,8 +18,8 @@ from nmesd.drivers.hasomed_bytes import (
     Packet,
     always_stuffed,
     odd,
+    opened,
     stuffed,
-    unstuffed,
 )
 from nmesd.errors import DeviceError, Reason
 from nmesd.units import UA_PER_MA
@@ -103,20 +103,12 @@ class ListPulse(NamedTuple):
 def encode(packet: Packet) -> bytes:
     """The bytes of a packet."""
     body = stuffed(bytes((packet.number, packet.command)) + packet.data)
-    head = always_stuffed(bytes((_crc8(body), len(body))))
-    return bytes((START,)) + head + body + bytes((STOP,))
+    return bytes((START,)) + always_stuffed(_seal(body)) + body + bytes((STOP,))
 
 
 def decode(inner: bytes) -> Packet:
     """The packet between start and stop byte. Raises DeviceError on any other bytes than `encode` makes."""
-    head, body = unstuffed(inner[:HEAD_BYTES]), inner[HEAD_BYTES:]
-    if len(head) * 2 != HEAD_BYTES or always_stuffed(head) != inner[:HEAD_BYTES]:
-        raise odd("a packet without head")
-    if head != bytes((_crc8(body), len(body) & 0xFF)):
-        raise odd("a damaged packet")
-    plain = unstuffed(body)
-    if len(plain) < 2:  # noqa: PLR2004 - number and command
-        raise odd("a packet without a command")
+    plain = opened(inner, HEAD_BYTES, _seal)
     return Packet(plain[0], plain[1], plain[2:])
 
 
@@ -184,6 +176,10 @@ def _pulse(pulse: ListPulse) -> bytes:
     if not narrow <= pulse.pulse_width_us <= wide or not least <= pulse.current_ma <= most:
         raise ValueError(f"{pulse}: {narrow} to {wide} µs and {least} to {most} mA are possible")
     return pulse.pulse_width_us.to_bytes(2) + bytes((pulse.current_ma,))
+
+
+def _seal(body: bytes) -> bytes:
+    return bytes((_crc8(body), len(body) & 0xFF))
 
 
 def _crc8(data: bytes) -> int:

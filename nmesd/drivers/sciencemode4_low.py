@@ -7,7 +7,7 @@ from nmesd.drivers.conversation import Conversation
 from nmesd.drivers.hasomed_bytes import Packet
 from nmesd.drivers.pulses import PulseClock
 from nmesd.drivers.sciencemode4_packets import (
-    MOST_MA_2,
+    CAPABILITIES,
     UA_PER_STEP,
     Command,
     Result,
@@ -18,7 +18,7 @@ from nmesd.drivers.sciencemode4_packets import (
     net_charge_pc,
 )
 from nmesd.units import NS_PER_MS, charge_pc
-from nmesd.wire import ZERO, Capabilities, Output
+from nmesd.wire import ZERO, Output
 
 RETRY_NS = NS_PER_MS  # how soon to look again whether the answer has come that a pulse waits for
 
@@ -27,16 +27,7 @@ class LowLevel:
     """What is wanted, and which pulses are on their way."""
 
     stop = Command.LL_STOP
-    capabilities = Capabilities(
-        channels=8,
-        simulated=False,
-        one_period=False,
-        amplitude_least_ua=UA_PER_STEP,
-        amplitude_most_ua=MOST_MA_2 * UA_PER_STEP,
-        amplitude_step_ua=UA_PER_STEP,
-        width_least_us=10,  # P24: 10 to 65520 µs; a point holds 4095
-        width_most_us=4095,
-    )
+    capabilities = CAPABILITIES  # at any rate: the guard makes it
 
     def __init__(self, line: Conversation, interphase_us: int) -> None:
         self._line, self._interphase_us = line, interphase_us

@@ -7,7 +7,7 @@ from nmesd.drivers.conversation import Conversation
 from nmesd.drivers.hasomed_bytes import Packet, odd
 from nmesd.drivers.repeating import RepeatingPulses
 from nmesd.drivers.sciencemode4_packets import (
-    MOST_MA_2,
+    CAPABILITIES,
     UA_PER_STEP,
     Command,
     Result,
@@ -18,7 +18,7 @@ from nmesd.drivers.sciencemode4_packets import (
     net_charge_pc,
 )
 from nmesd.units import NS_PER_MS, NS_PER_S
-from nmesd.wire import CHANNELS, ZERO, Capabilities, Output, is_zero
+from nmesd.wire import CHANNELS, ZERO, Output, is_zero
 
 RETRY_NS = NS_PER_MS
 DEAD_MAN_NS = 2 * NS_PER_S  # instructions for use, p. 23
@@ -32,18 +32,8 @@ class MidLevel:
     """What is wanted, what it was told, and what it may have given since."""
 
     stop = Command.ML_STOP
-    capabilities = Capabilities(
-        channels=8,
-        simulated=False,
-        one_period=False,
-        amplitude_least_ua=UA_PER_STEP,
-        amplitude_most_ua=MOST_MA_2 * UA_PER_STEP,
-        amplitude_step_ua=UA_PER_STEP,
-        width_least_us=10,
-        width_most_us=4095,
-        period_least_us=500,
-        period_most_us=16_383_000,
-        period_step_us=500,
+    capabilities = CAPABILITIES._replace(
+        period_least_us=500, period_most_us=16_383_000, period_step_us=500
     )
 
     def __init__(self, line: Conversation, interphase_us: int, ack_ns: int) -> None:

@@ -19,11 +19,11 @@ from nmesd.drivers.hasomed_bytes import (
     STOP,
     Packet,
     always_stuffed,
-    odd,
+    opened,
     stuffed,
-    unstuffed,
 )
 from nmesd.errors import DeviceError, Reason
+from nmesd.wire import Capabilities
 
 MOST_BYTES = 1200  # of a whole packet
 CHANNELS = 8  # P24; RehaMove 3 has 4
@@ -34,6 +34,18 @@ UA_PER_STEP = 500
 MOST_US = 4095  # of a point
 _ZERO_MA_2 = 300  # what 0 mA is coded as
 HEAD_BYTES = 8  # length and checksum
+
+
+CAPABILITIES = Capabilities(
+    channels=CHANNELS,
+    simulated=False,
+    one_period=False,
+    amplitude_least_ua=UA_PER_STEP,
+    amplitude_most_ua=MOST_MA_2 * UA_PER_STEP,
+    amplitude_step_ua=UA_PER_STEP,
+    width_least_us=10,  # P24: 10 to 65520 µs; a point holds 4095
+    width_most_us=MOST_US,
+)
 
 
 class Command(IntEnum):
@@ -92,22 +104,12 @@ class Point(NamedTuple):
 def encode(packet: Packet) -> bytes:
     """The bytes of a packet."""
     body = stuffed((packet.number << 10 | packet.command).to_bytes(2) + packet.data)
-    length = 1 + HEAD_BYTES + len(body) + 1
-    head = always_stuffed(length.to_bytes(2) + binascii.crc_hqx(body, 0).to_bytes(2))
-    return bytes((START,)) + head + body + bytes((STOP,))
+    return bytes((START,)) + always_stuffed(_seal(body)) + body + bytes((STOP,))
 
 
 def decode(inner: bytes) -> Packet:
     """The packet between start and stop byte. Raises DeviceError on any other bytes than `encode` makes."""
-    head, body = unstuffed(inner[:HEAD_BYTES]), inner[HEAD_BYTES:]
-    if len(head) * 2 != HEAD_BYTES or always_stuffed(head) != inner[:HEAD_BYTES]:
-        raise odd("a packet without head")
-    length = 1 + HEAD_BYTES + len(body) + 1
-    if head != length.to_bytes(2) + binascii.crc_hqx(body, 0).to_bytes(2):
-        raise odd("a damaged packet")
-    plain = unstuffed(body)
-    if len(plain) < 2:  # noqa: PLR2004 - the prefix
-        raise odd("a packet without a command")
+    plain = opened(inner, HEAD_BYTES, _seal)
     prefix = int.from_bytes(plain[:2])
     return Packet(prefix >> 10, prefix & 0x3FF, plain[2:])
 
@@ -157,6 +159,11 @@ def electrode_error(channel: int) -> DeviceError:
     return DeviceError(
         f"electrode error on channel {channel + 1}", Reason.DEVICE_ELECTRODE, channel + 1
     )
+
+
+def _seal(body: bytes) -> bytes:
+    length = 1 + HEAD_BYTES + len(body) + 1
+    return length.to_bytes(2) + binascii.crc_hqx(body, 0).to_bytes(2)
 
 
 def _points(points: tuple[Point, ...]) -> bytes:
