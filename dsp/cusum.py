@@ -1,0 +1,92 @@
+"""Page's CUSUM on the power of the filtered EMG: has it been above the threshold's, and for how long?
+
+One *speed* is a row of three numbers: a ratio, an amount of evidence H and a memory T, both in hops.
+With x the mean square of a filtered hop over the square of (ratio x on threshold):
+
+    S = S (1 - 1/T) + x - (1 - H/T),  held between 0 and H;  it fires while S = H
+
+Every hop brings evidence for an attempt or against it, and evidence older than T hardly counts. A
+steady x brings S to H + T (x - 1): what stays above the threshold fires in the end, what stays below
+never does, and what is far above fires at once, after H / x hops. As T goes to infinity this is Page's
+test for a rise in the variance of Gaussian noise (Page 1954, doi 10.2307/2333009), which no other test
+of the same false-alarm rate beats in the worst case (Moustakides 1986, doi 10.1214/aos/1176350164); at
+T = H it is a one-pole envelope of the power. The memory is bounded because rest wanders: a plain CUSUM
+adds up seconds of slightly more tone until it fires.
+
+A test is best for one strength of attempt: a long one for weak, a short one for strong. Two run side
+by side, and either may fire (`SPEEDS_MS`).
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from dsp.blocks import Array
+from dsp.coefficients import ChainCoefficients
+
+FULL: Final = 1.0
+"""Evidence that fires."""
+
+_NV2_PER_UV2: Final = 1e6
+
+
+class Cusum:
+    """The evidence of every speed and channel."""
+
+    __slots__ = (
+        "_drain",
+        "_energy",
+        "_evidence",
+        "_gain",
+        "_keep",
+        "_most",
+        "_on_nv",
+        "_unit",
+        "_x",
+    )
+
+    def __init__(self, coefficients: ChainCoefficients, channels: int) -> None:
+        """Run the speeds of `coefficients.cusum`, at least one."""
+        ratio, needed, memory = np.array(coefficients.cusum, dtype=np.float64).T[:, :, None]
+        # Evidence is counted in shares of what is needed, so that all speeds fire at `FULL`.
+        self._unit = _NV2_PER_UV2 / (coefficients.hop_samples * needed * ratio**2)
+        self._keep = 1.0 - 1.0 / memory
+        self._drain = 1.0 / needed - 1.0 / memory
+        self._gain = np.zeros((len(ratio), channels))
+        self._x = np.zeros((len(ratio), channels))
+        self._evidence = np.zeros((len(ratio), channels))
+        self._energy = np.zeros(channels)
+        self._most = np.zeros(channels)
+        self._on_nv: tuple[int, ...] = ()
+
+    def run(self, energy_uv2: Array, on_nv: Sequence[int]) -> Array:
+        """Take one hop; give the evidence of each channel, 0 to `FULL`.
+
+        Args:
+            energy_uv2: (channels,) the sum of squares of the hop's filtered samples.
+            on_nv: the on threshold of each channel, nanovolts r.m.s., above 0.
+
+        Returns:
+            (channels,) the detector's own memory: valid until the next call.
+
+        Raises:
+            ValueError: not one threshold a channel.
+        """
+        if on_nv != self._on_nv:
+            if len(on_nv) != len(self._energy):
+                raise ValueError(f"{len(on_nv)} thresholds for {len(self._energy)} channels")
+            self._on_nv = tuple(on_nv)
+            np.divide(self._unit, np.square(np.array(on_nv, dtype=np.float64)), out=self._gain)
+        evidence = self._evidence
+        np.multiply(self._gain, energy_uv2, out=self._x)
+        np.multiply(evidence, self._keep, out=evidence)
+        np.add(evidence, self._x, out=evidence)
+        np.subtract(evidence, self._drain, out=evidence)
+        np.maximum(evidence, 0.0, out=evidence)
+        np.minimum(evidence, FULL, out=evidence)
+        return np.maximum.reduce(evidence, axis=0, out=self._most)
+
+    def restart(self) -> None:
+        """Forget all evidence."""
+        self._evidence.fill(0.0)
