@@ -1,6 +1,6 @@
 """The running chain: raw microvolts in, one hop at a time; envelope, activity and attempts out.
 
-    raw -> high-pass, low-pass, notches -> envelope, evidence -> detector -> integers
+    raw -> high-pass, low-pass, notches -> envelope -> detector -> integers
 
 What comes out is integers and truth values: nothing after dsp computes with floats. A hop that is
 not a measurement (`dsp.quality`: not finite, at the rail, flat) is refused before the filters.
@@ -13,12 +13,9 @@ import numpy as np
 
 from dsp.blocks import Array, BlockFilter
 from dsp.coefficients import ChainCoefficients
-from dsp.cusum import FULL, Cusum
 from dsp.detector import REST, advance, is_active, is_attempt
-from dsp.disturbance import Disturbance
 from dsp.envelope import Envelope, Lowpass, MovingRms
-from dsp.onsets import OnsetWatch
-from dsp.quality import CLIPPED, NON_FINITE, SETTLING
+from dsp.quality import NON_FINITE, SETTLING
 from dsp.stuck import StuckWatch
 
 MAX_ENVELOPE_NV: Final = 2**53
@@ -55,19 +52,13 @@ class Chain:
     __slots__ = (
         "_at_rest",
         "_closed",
-        "_cusum",
-        "_disturbance",
-        "_energy",
         "_envelope",
         "_filter",
         "_filtered",
-        "_full",
         "_lasted",
         "_min_hops",
-        "_onsets",
         "_settle_hops",
         "_since_restart",
-        "_squares",
         "_stuck",
         "_zero_nv",
     )
@@ -82,18 +73,11 @@ class Chain:
             if coefficients.rms_hops
             else Lowpass(coefficients, channels)
         )
-        self._cusum = Cusum(coefficients, channels) if coefficients.cusum else None
-        self._squares = np.zeros((hop_samples, channels))
-        self._energy = np.zeros(channels)
-        watched = coefficients.watch_hops > 0
-        self._disturbance = Disturbance(coefficients, channels) if watched else None
-        self._onsets = OnsetWatch(coefficients, channels) if watched else None
         self._min_hops = coefficients.min_hops
         self._settle_hops = coefficients.settle_hops
         self._at_rest = [REST] * channels
         self._closed = (False,) * channels
         self._zero_nv = (0,) * channels
-        self._full = (FULL,) * channels
         self._stuck = StuckWatch(coefficients, channels)
         self.restart()
 
@@ -104,14 +88,6 @@ class Chain:
         """
         self._since_restart = 0
         self._lasted = self._at_rest
-        for part in (self._cusum, self._disturbance, self._onsets):
-            if part is not None:
-                part.restart()
-
-    @property
-    def energy_uv2(self) -> Array:
-        """(channels,) the sum of squares of the last hop's filtered samples, if it was not refused."""
-        return self._energy
 
     def run(self, hop: Array, on_nv: Sequence[int], off_nv: Sequence[int]) -> HopValues:
         """Take one hop through the chain.
@@ -139,43 +115,26 @@ class Chain:
             self._stuck.restart()
             return self._refuse(NON_FINITE)
         stuck = self._stuck.run(hop, energy_uv2)
-        if stuck & ~CLIPPED:
+        if stuck:
             return self._refuse(stuck)
         if self._since_restart == 0:
             self._filter.prime(hop[0])
             self._envelope.restart()
         self._filter.run(hop, self._filtered)
-        np.multiply(self._filtered, self._filtered, out=self._squares)
-        np.add.reduce(self._squares, axis=0, out=self._energy)
         envelope_nv = _nanovolts(self._envelope.run(self._filtered))
-        flags = stuck | (self._disturbance.run(hop, self._energy) if self._disturbance else 0)
         if self._since_restart < self._settle_hops:
             self._since_restart += 1
-            return HopValues(envelope_nv, self._closed, self._closed, flags | SETTLING)
+            return HopValues(envelope_nv, self._closed, self._closed, SETTLING)
         lasted = self._lasted = [
-            advance(hops, begins=value >= begin, goes_on=nv >= off)
-            for hops, value, begin, nv, off in zip(
-                self._lasted, *self._beginning(envelope_nv, on_nv), envelope_nv, off_nv, strict=True
-            )
+            advance(hops, nv, on, off)
+            for hops, nv, on, off in zip(self._lasted, envelope_nv, on_nv, off_nv, strict=True)
         ]
-        if self._onsets:
-            flags |= self._onsets.run(self._energy.tolist(), on_nv, lasted)
-        if flags:
-            return HopValues(envelope_nv, self._closed, self._closed, flags)
         return HopValues(
             envelope_nv,
             tuple([is_active(hops) for hops in lasted]),
             tuple([is_attempt(hops, self._min_hops) for hops in lasted]),
             0,
         )
-
-    def _beginning(
-        self, envelope_nv: Sequence[int], on_nv: Sequence[int]
-    ) -> tuple[Sequence[float], Sequence[float]]:
-        """What is compared with what to begin."""
-        if self._cusum is None:
-            return envelope_nv, on_nv
-        return self._cusum.run(self._energy, on_nv).tolist(), self._full
 
     def _refuse(self, flags: int) -> HopValues:
         self.restart()

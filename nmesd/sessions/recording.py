@@ -13,11 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nmesd.errors import RecordError
-from nmesd.sessions.edf import read_bdf, read_edf
-from nmesd.sessions.found import Found, Onsets, microvolts
 
+Onsets = tuple[tuple[float, float], ...]
 Element = dict[str, list[Any]]  # pyxdf: an XML element, each child a list of texts or elements
 
+# What XDF files call the unit of a channel, and how many microvolts it is.
+_MICROVOLTS = {
+    **dict.fromkeys(("microvolts", "microvolt", "uv", "µv", "μv"), 1.0),  # micro sign and Greek mu
+    **dict.fromkeys(("millivolts", "millivolt", "mv"), 1e3),
+    **dict.fromkeys(("volts", "volt", "v"), 1e6),
+}
 _RATE_TOLERANCE = 1e-3  # between two statements of one sampling rate
 _AXES = 2  # samples x channels
 _GAP = 1.5  # samples from one time stamp to the next
@@ -75,7 +80,6 @@ def read_recording(path: Path, *, fs_hz: float | None = None) -> Recording:
     * `.xdf`: the one stream of type EMG; its unit must be known.
     * `.csv`: a header of labels, microvolts; the rate from a column `time_s`, a comment line
       `# fs_hz: 1000`, or `fs_hz`.
-    * `.edf`, `.bdf`: the signals named EMG, or else all that are voltages; one rate for all.
     * `.npz`: `emg_uv` (samples, channels), `fs_hz`, `labels`, and `onsets_s` (k, 2) if known.
 
     `fs_hz` is for files that do not say their rate; where they do, it must agree. Onsets come from
@@ -87,7 +91,7 @@ def read_recording(path: Path, *, fs_hz: float | None = None) -> Recording:
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         raise RecordError(
-            f"{path.name}: cannot read {path.suffix or 'no suffix'}: use .xdf, .csv, .edf, .bdf or .npz"
+            f"{path.name}: cannot read {path.suffix or 'no suffix'}: use .xdf, .csv or .npz"
         )
     if not path.is_file():
         raise RecordError(f"{path}: no such file: check the name")
@@ -109,10 +113,20 @@ def read_recording(path: Path, *, fs_hz: float | None = None) -> Recording:
     return Recording(found.emg_uv, rate_hz, found.labels, onsets_s, path.stem)
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a file says of itself; None for what it does not."""
+
+    emg_uv: NDArray[np.float32] | NDArray[np.float64]
+    fs_hz: float | None
+    labels: tuple[str, ...]
+    onsets_s: Onsets | None
+
+
 # ---- NPZ ---------------------------------------------------------------------------------------
 
 
-def _read_npz(path: Path) -> Found:
+def _read_npz(path: Path) -> _Found:
     try:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             parts = {key: file[key] for key in file.files}
@@ -139,13 +153,13 @@ def _read_npz(path: Path) -> Found:
             f"{path.name}: fs_hz or onsets_s is not a number ({error}): save it again"
         ) from None
     labels = tuple(str(label) for label in parts["labels"].reshape(-1))
-    return Found(parts["emg_uv"], fs_hz, labels, pairs)
+    return _Found(parts["emg_uv"], fs_hz, labels, pairs)
 
 
 # ---- CSV ---------------------------------------------------------------------------------------
 
 
-def _read_csv(path: Path) -> Found:
+def _read_csv(path: Path) -> _Found:
     fs_hz: float | None = None
     with path.open(newline="", encoding="utf-8-sig") as file:
         try:
@@ -181,7 +195,7 @@ def _read_csv(path: Path) -> Found:
         fs_hz = from_time if fs_hz is None else fs_hz
         table = np.delete(table, column, axis=1)
         del header[column]
-    return Found(table, fs_hz, tuple(header), None)
+    return _Found(table, fs_hz, tuple(header), None)
 
 
 def _rate(name: str, time_s: NDArray[np.float64]) -> float:
@@ -215,7 +229,7 @@ def _is_number(text: str) -> bool:
 # ---- XDF ---------------------------------------------------------------------------------------
 
 
-def _read_xdf(path: Path) -> Found:
+def _read_xdf(path: Path) -> _Found:
     import pyxdf  # noqa: PLC0415 - slow to load, and needed for XDF only
 
     try:
@@ -258,7 +272,7 @@ def _read_xdf(path: Path) -> Found:
     emg_uv = series if series.dtype in (np.float32, np.float64) else series.astype(np.float64)
     if any(scale != 1.0 for scale in scales):
         emg_uv = emg_uv.astype(np.float64) * np.asarray(scales)
-    return Found(emg_uv, fs_hz, labels, _marked(streams, stamps, fs_hz))
+    return _Found(emg_uv, fs_hz, labels, _marked(streams, stamps, fs_hz))
 
 
 def _channels(name: str, info: Element, count: int) -> tuple[tuple[str, ...], list[float]]:
@@ -270,7 +284,13 @@ def _channels(name: str, info: Element, count: int) -> tuple[tuple[str, ...], li
         channel = (listed[index] if index < len(listed) else None) or {}
         labels.append(_text(channel, "label") or f"ch_{index + 1}")
         unit = _text(channel, "unit")
-        scales.append(microvolts(name, labels[-1], unit))
+        scale = _MICROVOLTS.get(unit.strip().lower())
+        if scale is None:
+            raise RecordError(
+                f"{name}: channel {labels[-1]} is in {unit or 'no unit'}: nmesd knows microvolts, "
+                "millivolts and volts; set it in the amplifier's LSL program, or save as CSV"
+            )
+        scales.append(scale)
     return tuple(labels), scales
 
 
@@ -334,10 +354,8 @@ def _pairs(rows: Iterable[Iterable[float]]) -> Onsets:
     return tuple((float(onset_s), float(offset_s)) for onset_s, offset_s in rows)
 
 
-_READERS: dict[str, Callable[[Path], Found]] = {
+_READERS: dict[str, Callable[[Path], _Found]] = {
     ".xdf": _read_xdf,
     ".csv": _read_csv,
     ".npz": _read_npz,
-    ".edf": read_edf,
-    ".bdf": read_bdf,
 }

@@ -122,7 +122,6 @@ def test_a_trip_carries_its_reason_and_numbers(situation: str) -> None:
         ("not finite, settling", (Reason.EMG_NOT_FINITE, 0, 0)),
         ("railed", (Reason.EMG_RAILED, 0, 0)),
         ("flat", (Reason.EMG_FLAT, 0, 0)),
-        ("lead off", (Reason.EMG_LEAD_OFF, 0, 0)),
         ("railed, flat, settling", (Reason.EMG_RAILED, 0, 0)),
     ):
         after, (_, change) = step(before, EVENTS[event], S)

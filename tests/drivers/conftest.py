@@ -21,7 +21,6 @@ from nmesd.sim.pulses import PulseListener
 from nmesd.units import NS_PER_MS, NS_PER_S
 from nmesd.wire import Output, Pulse, coded
 from tests.drivers.fake_lines import FakeLines
-from tests.drivers.gpio_bench import Bench, Make
 
 SOON_NS = 20 * NS_PER_S  # far beyond what anything here takes, also on a busy machine
 TICK_NS = 5 * NS_PER_MS  # as the guard's
@@ -213,9 +212,3 @@ def make_bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Bench]
         yield make
         for bench in benches:
             bench.close()
-
-
-@pytest.fixture
-def make(monkeypatch: pytest.MonkeyPatch) -> Make:
-    """A way to make stimulators set by hand, on fake lines."""
-    return lambda options: Bench(monkeypatch, options)

@@ -61,7 +61,7 @@ def test_attempts_are_answered_and_rest_is_not(
     path = data_dir / f"{file.name}.xdf"
     recording = read_recording(path)
     assert len(recording.onsets_s) == file.attempts
-    on_uv, off_uv, *_ = from_rest(recording, None, FilterSection(**FILTER))
+    on_uv, off_uv = from_rest(recording, file.rest_s, FilterSection(**FILTER))
 
     bench = make_bench(
         {
