@@ -1,7 +1,7 @@
 """The campaign of faults: real guard, daemon and engine, virtual patient over LSL, a stimulator.
 
     python -m bench.faults [--times 100] [--seed 1] [--only NAME ...] [--devices NAME ...] [--jobs 1] [--json FILE]
-                           [--markdown FILE]
+                           [--resume] [--markdown FILE]
 
 The stimulator is the simulated one ("sim"), or an emulated device on a pty behind its driver.
 
@@ -16,8 +16,10 @@ Times are the stimulator's own stamps on CLOCK_MONOTONIC; the fault's is taken b
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from bench.campaign.devices import DEVICES
 from bench.campaign.faults import NAMES, faults_of
@@ -36,6 +38,9 @@ def main() -> int:
     parser.add_argument("--devices", nargs="+", choices=list(DEVICES), default=["sim"])
     parser.add_argument("--jobs", type=int, default=1, help="rigs side by side")
     parser.add_argument("--json", type=Path, help="file for the results")
+    parser.add_argument(
+        "--resume", action="store_true", help="faults done in the file of --json stay as they are"
+    )
     parser.add_argument("--markdown", type=Path, help="file for the table")
     options = parser.parse_args()
     faults = [
@@ -44,20 +49,34 @@ def main() -> int:
         for fault in faults_of(name).values()
         if fault.name in options.only
     ]
-    with Witness() as witness, progress(faults, options.times, options.json) as show:
+    before = done_in(options.json, options.times) if options.resume else []
+    done = {(row["device"], row["fault"]) for row in before}
+    left = [fault for fault in faults if (fault.setup.device, fault.name) not in done]
+    with Witness() as witness, progress(left, options.times, options.json, before) as show:
         if not witness.real_time:
             sys.stderr.write("witness without real-time rights: its stalls may be mere load\n")
-        results = campaign(
-            faults, options.times, options.seed, witness, jobs=options.jobs, show=show
-        )
-    table = markdown(results)
+        results = campaign(left, options.times, options.seed, witness, jobs=options.jobs, show=show)
+    order = {(fault.setup.device, fault.name): n for n, fault in enumerate(faults)}
+    rows = sorted(
+        [*before, *(result.as_json() for result in results)],
+        key=lambda row: order.get((row["device"], row["fault"]), len(order)),
+    )
+    table = markdown(rows)
     print(table)
     if options.markdown:
         options.markdown.write_text(table + "\n")
     if options.json:
-        options.json.write_text(as_json(results))
-    whole = all(result.n == options.times or result.skipped for result in results)
-    return 0 if whole and not any(result.survivors for result in results) else 1
+        options.json.write_text(as_json(rows))
+    whole = all(row["n"] >= options.times or row["skipped"] for row in rows)
+    return 0 if whole and not any(row["survivors"] for row in rows) else 1
+
+
+def done_in(path: Path | None, times: int) -> list[dict[str, Any]]:
+    """The rows of an earlier campaign that need not be done again."""
+    if path is None or not path.exists():
+        return []
+    rows: list[dict[str, Any]] = json.loads(path.read_text())
+    return [row for row in rows if row["n"] >= times]
 
 
 if __name__ == "__main__":

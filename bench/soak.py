@@ -26,14 +26,14 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from bench.witness import Witness
+from bench.witness import Witness, stolen_s
 from nmesd.daemon.settings import FilterSection
 from nmesd.daemon.thresholds import from_rest
 from nmesd.sessions.recording import Recording
 from nmesd.sim.rig import Rig
 from nmesd.sim.spec import PatientSpec
 from nmesd.sim.virtual_patient import VirtualPatient
-from nmesd.units import NS_PER_MS
+from nmesd.units import NS_PER_MS, NS_PER_S
 
 STREAM, MUSCLE = "soak", "target"
 REST_S = 10.0  # the patient's rest that the thresholds are taken from
@@ -41,6 +41,9 @@ TRAIN = {"amplitude_ma": 20, "pulse_width_us": 250, "rate_hz": 35, "ramp_up_s": 
          "ramp_down_s": 0.5, "hold_off_s": 0.5, "relax_s": 0.5}  # fmt: skip
 PAUSE_NS = 400 * NS_PER_MS  # longer than any period, shorter than hold-off: between two trains
 BEFORE_NS = 60 * NS_PER_MS  # a stall this long before a trip may be its cause: three leases
+LOOK_NS = 250 * NS_PER_MS
+LATE_MS = 1.0  # a stall that is noted: what is stolen comes in slices
+STOOD_MS = 3.0  # in all, on one core: so much may be the cause of a trip
 BURN = """
 import sys, time
 share = float(sys.argv[1])
@@ -68,6 +71,7 @@ class Soak:
     rss_kb: dict[str, tuple[int, int]] = field(
         default_factory=dict
     )  # after a minute, and at the end
+    stolen_s: float = 0.0
     load_average: tuple[float, ...] = ()
     guard_real_time: bool = False
 
@@ -86,7 +90,7 @@ def main() -> int:
     for burner, core in zip(burners, cores, strict=True):
         os.sched_setaffinity(burner.pid, {core})
     try:
-        with Witness() as witness, Rig(sections()) as rig:
+        with Witness(LATE_MS) as witness, Rig(sections()) as rig:
             soak = run(rig, witness, options.minutes, Console(stderr=True))
     finally:
         for burner in burners:
@@ -127,7 +131,7 @@ def run(rig: Rig, witness: Witness, minutes: float, console: Console) -> Soak:
         "--pulses", str(rig.patient_socket), "--until-eof",
     )  # fmt: skip
     rig.arm("soak")
-    soak, began_ns = Soak(), time.monotonic_ns()
+    soak, began_ns, stolen_before_s = Soak(), time.monotonic_ns(), stolen_s()
     end_s = time.monotonic() + minutes * 60
     settled_s = time.monotonic() + min(60.0, minutes * 6)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
@@ -135,12 +139,12 @@ def run(rig: Rig, witness: Witness, minutes: float, console: Console) -> Soak:
         task = progress.add_task("soak", total=minutes * 60)
         state: dict[str, Any] = {}
         while (now_s := time.monotonic()) < end_s:
-            time.sleep(0.25)
+            time.sleep(LOOK_NS / NS_PER_S)
             state = rig.status()
             if not soak.rss_kb and now_s > settled_s:
                 soak.rss_kb = {name: (kb, kb) for name, kb in resident_kb(rig, state).items()}
             if state["state"] == "TRIPPED":
-                soak.trips.append(trip(state, witness, began_ns))
+                soak.trips.append(trip(rig, state, witness, began_ns))
                 rig.ask("reset", operator="soak")
             elif state["state"] == "DISARMED":
                 rig.arm("soak")
@@ -157,24 +161,29 @@ def run(rig: Rig, witness: Witness, minutes: float, console: Console) -> Soak:
     soak.minutes, soak.pulses = minutes, len(given_ns)
     soak.trains = sum(b - a > PAUSE_NS for a, b in pairwise([-PAUSE_NS, *given_ns]))
     soak.attempts = sum(1 for event in patient.events if event["event"] == "attempt")
-    soak.trips_without_a_stall = sum(not one["stalls"] for one in soak.trips)
+    soak.trips_without_a_stall = sum(one["stood_ms"] < STOOD_MS for one in soak.trips)
     soak.stalls = len(stalls)
+    soak.stolen_s = stolen_s() - stolen_before_s
     soak.stall_max_ms = max(((s.to_ns - s.from_ns) / NS_PER_MS for s in stalls), default=0.0)
     soak.load_average = os.getloadavg()
     return soak
 
 
-def trip(state: dict[str, Any], witness: Witness, began_ns: int) -> dict[str, Any]:
-    """One trip, and whether the machine stood still just before it."""
+def trip(rig: Rig, state: dict[str, Any], witness: Witness, began_ns: int) -> dict[str, Any]:
+    """One trip, and how long the machine stood still just before it; the stimulator's zero tells when."""
     now_ns = time.monotonic_ns()
-    seen_ns = 250 * NS_PER_MS + BEFORE_NS
-    stalls = [stall.text(now_ns) for stall in witness.stalls(now_ns - seen_ns, now_ns)]
-    minute = round((now_ns - began_ns) / 60e9, 2)
+    zeros_ns = [pulse.given_ns for pulse in list(rig.given) if not pulse.amplitude_ua]
+    trip_ns = max(zeros_ns, default=now_ns)  # the last: the one before may be a train's planned end
+    stalls = witness.stalls(trip_ns - BEFORE_NS, trip_ns)
+    stood_ms: Counter[int] = Counter()
+    for stall in stalls:
+        stood_ms[stall.cpu] += stall.to_ns - stall.from_ns
     return {
-        "minute": minute,
+        "minute": round((trip_ns - began_ns) / 60e9, 2),
         "reason": state["trip_reason"],
         "text": state["text"],
-        "stalls": stalls,
+        "stood_ms": round(max(stood_ms.values(), default=0) / NS_PER_MS, 1),
+        "stalls": [stall.text(trip_ns) for stall in stalls],
     }
 
 
@@ -204,9 +213,13 @@ def markdown(soak: Soak, load: float) -> str:
         f"{soak.minutes:g} minutes {rights} real-time rights, cores {load:.0%} loaded, load average {average:.1f}",
         f"attempts {soak.attempts}, trains {soak.trains}, pulses {soak.pulses}",
         f"trips {len(soak.trips)} ({reasons or 'none'}), {soak.trips_without_a_stall} without a stall",
-        f"stalls of the machine over 3 ms: {soak.stalls}, longest {soak.stall_max_ms:.1f} ms",
+        (
+            f"stalls of the machine over {LATE_MS:g} ms: {soak.stalls}, longest {soak.stall_max_ms:.1f} ms; "
+            f"time stolen from it {soak.stolen_s:.1f} s"
+        ),
         f"longest decision step {soak.step_max_ms:.2f} ms; resident memory {grown}",
-        *(f"trip at {t['minute']} min: {t['text']}; {'; '.join(t['stalls']) or 'NO STALL'}" for t in soak.trips),
+        *(f"trip at {t['minute']} min: {t['text']}; stood still {t['stood_ms']} ms of the "
+          f"{BEFORE_NS // NS_PER_MS} before: {'; '.join(t['stalls']) or 'NO STALL'}" for t in soak.trips),
     ]  # fmt: skip
     return "".join(f"* {line}\n" for line in lines)
 

@@ -2,7 +2,7 @@
 
 A virtual machine stands still now and then (facts/platform.md: 26 ms seen). A witness wakes every
 millisecond on an absolute schedule, above the guard's priority and pinned to its core; when it
-wakes more than LATE_MS late, nothing on that core could have run. A process and not a thread: a
+wakes more than `late_ms` late, nothing on that core could have run. A process and not a thread: a
 thread would take its own interpreter's lock for a stall of the machine.
 """
 
@@ -20,7 +20,6 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 PERIOD_NS = 1_000_000
-LATE_MS = 3
 PRIORITY = 60  # over the guard's 50
 
 
@@ -40,13 +39,16 @@ class Stall(NamedTuple):
 class Witness:
     """Watches every core this process may use, from `with` to its end."""
 
+    def __init__(self, late_ms: float = 3.0) -> None:
+        self._late_ms = late_ms
+
     def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory(prefix="nmesd-witness-")
         self._processes = []
         for cpu in sorted(os.sched_getaffinity(0)):
             path = Path(self._folder.name) / str(cpu)
             with path.open("wb") as out:
-                command = [sys.executable, __file__, str(cpu)]
+                command = [sys.executable, __file__, str(cpu), str(self._late_ms)]
                 self._processes.append(subprocess.Popen(command, stdout=out))
         self._wait_for_all()
         return self
@@ -85,7 +87,13 @@ class Witness:
             time.sleep(0.01)
 
 
-def watch(cpu: int) -> None:
+def stolen_s() -> float:
+    """What the machine under a virtual one has not let it run, all cores, since it was started."""
+    with Path("/proc/stat").open() as file:
+        return int(file.readline().split()[8]) / os.sysconf("SC_CLK_TCK")
+
+
+def watch(cpu: int, late_ms: float) -> None:
     """Watch one core until the parent is gone."""
     os.sched_setaffinity(0, {cpu})
     try:
@@ -100,11 +108,11 @@ def watch(cpu: int) -> None:
     while os.getppid() == parent:
         time.sleep(max(0, due_ns - time.monotonic_ns()) / 1e9)
         now_ns = time.monotonic_ns()
-        if now_ns - due_ns > LATE_MS * PERIOD_NS:
+        if now_ns - due_ns > late_ms * 1e6:
             os.write(1, json.dumps({"stall": [cpu, due_ns, now_ns]}).encode() + b"\n")
             due_ns = now_ns
         due_ns += PERIOD_NS
 
 
 if __name__ == "__main__":
-    watch(int(sys.argv[1]))
+    watch(int(sys.argv[1]), float(sys.argv[2]))

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -35,7 +36,10 @@ HEADS = (
 )
 
 
-def markdown(results: Sequence[Result]) -> str:
+Row = dict[str, Any]  # Result.as_json
+
+
+def markdown(rows: Sequence[Row]) -> str:
     """The table, what each fault is, and everything that was out of the ordinary."""
     lines = [
         f"Lease {LEASE_MS} ms; {RATE_HZ} Hz, so that the last pulse tells the stop to {PERIOD_MS:g} ms.",
@@ -44,52 +48,46 @@ def markdown(results: Sequence[Result]) -> str:
         f"| {' | '.join(HEADS)} |",
         "|---|---|--:|--:|--:|--:|---|---|--:|--:|",
     ]
-    lines += [f"| {' | '.join(_cells(result))} |" for result in results]
-    about = {result.fault.name: result.fault.about for result in results}
+    lines += [f"| {' | '.join(_cells(row))} |" for row in rows]
+    about = {row["fault"]: row["about"] for row in rows}
     lines += ["", *(f"* `{name}`: {what}" for name, what in about.items())]
-    notes = [f"* {r.fault.name}: {note}" for r in results for note in r.notes]
+    notes = [f"* {row['fault']}: {note}" for row in rows for note in row["notes"]]
     notes += [
-        f"* {r.fault.name}, missed: {miss.splitlines()[0]}" for r in results for miss in r.missed
+        f"* {row['fault']}, missed: {miss.splitlines()[0]}"
+        for row in rows
+        for miss in row["missed"]
     ]
     return "\n".join([*lines, "", *notes])
 
 
-def _cells(result: Result) -> tuple[str, ...]:
-    row = result.as_json()
-    if result.skipped:
-        return (
-            result.fault.setup.device,
-            result.fault.name,
-            "0",
-            "",
-            result.skipped,
-            *[""] * (len(HEADS) - 5),
-        )
+def _cells(row: Row) -> tuple[str, ...]:
+    if row["skipped"]:
+        return (row["device"], row["fault"], "0", "", row["skipped"], *[""] * (len(HEADS) - 5))
     times = (row["p50_ms"], row["p99_ms"], row["max_ms"])
     return (
-        result.fault.setup.device,
-        result.fault.name + (" (from planned end or zero)" if result.fault.benign else ""),
-        str(result.n),
-        str(result.survivors),
+        row["device"],
+        row["fault"] + (" (from planned end or zero)" if row["counts_from"] != "fault" else ""),
+        str(row["n"]),
+        str(row["survivors"]),
         " / ".join("-" if value is None else f"{value:.1f}" for value in times),
-        f"{result.budget_ms:g}",
+        f"{row['budget_p99_ms']:g}",
         "yes" if row["met"] else "no",
         ", ".join(f"{reason} {count}" for reason, count in row["reasons"].items()),
-        str(len(result.missed)),
+        str(len(row["missed"])),
         str(row["stalled"]),
     )
 
 
-def as_json(results: Sequence[Result]) -> str:
+def as_json(rows: Sequence[Row]) -> str:
     """The JSON file."""
-    return json.dumps([result.as_json() for result in results], indent=1) + "\n"
+    return json.dumps(rows, indent=1) + "\n"
 
 
 @contextmanager
 def progress(
-    faults: Sequence[Fault], times: int, keep: Path | None
+    faults: Sequence[Fault], times: int, keep: Path | None, before: Sequence[Row] = ()
 ) -> Iterator[Callable[[Result], None]]:
-    """Bars on a terminal, nothing elsewhere. Writes what there is to `keep` as faults are done."""
+    """Bars on a terminal, nothing elsewhere. Writes `before` and what there is to `keep` as faults are done."""
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description:28}"),
@@ -119,6 +117,7 @@ def progress(
             if done:
                 bars.update(tasks[name], visible=False)
                 if keep is not None:  # so that an interrupted campaign is not lost
-                    keep.write_text(as_json(list(latest.values())))
+                    new = [one.as_json() for one in latest.values()]
+                    keep.write_text(as_json([*before, *new]))
 
         yield show

@@ -20,6 +20,7 @@ from nmesd.errors import DeviceError
 from nmesd.sim.pulses import PulseListener
 from nmesd.units import NS_PER_MS, NS_PER_S
 from nmesd.wire import Output, Pulse, coded
+from tests.drivers import gpio_bench
 from tests.drivers.fake_lines import FakeLines
 
 SOON_NS = 20 * NS_PER_S  # far beyond what anything here takes, also on a busy machine
@@ -212,3 +213,9 @@ def make_bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Bench]
         yield make
         for bench in benches:
             bench.close()
+
+
+@pytest.fixture
+def make(monkeypatch: pytest.MonkeyPatch) -> gpio_bench.Make:
+    """A way to make stimulators set by hand, on fake lines."""
+    return lambda options: gpio_bench.Bench(monkeypatch, options)

@@ -82,11 +82,11 @@ def test_a_rig_takes_the_faults_of_its_setup_first() -> None:
 
 def test_the_results_are_told_whole() -> None:
     result = Result(FAULTS["frame_dropped"], [judged(pulses(90, 104), "FRAME_SEQUENCE")])
-    (row,) = json.loads(as_json([result]))
+    (row,) = json.loads(as_json([result.as_json()]))
     assert (row["n"], row["survivors"], row["p99_ms"], row["met"]) == (1, 0, 4.0, False)
     assert (
         "| sim | frame_dropped | 1 | 0 | 4.0 / 4.0 / 4.0 | 1 | no | FRAME_SEQUENCE 1 |"
-        in markdown([result])
+        in markdown([result.as_json()])
     )
 
 
