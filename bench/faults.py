@@ -19,12 +19,11 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 from bench.campaign.devices import DEVICES
 from bench.campaign.faults import NAMES, faults_of
 from bench.campaign.run import campaign
-from bench.campaign.table import as_json, markdown, progress
+from bench.campaign.table import Row, as_json, markdown, progress
 from bench.witness import Witness
 
 
@@ -43,6 +42,8 @@ def main() -> int:
     )
     parser.add_argument("--markdown", type=Path, help="file for the table")
     options = parser.parse_args()
+    if options.resume and options.json is None:
+        parser.error("--resume goes on with the file of --json: name it")
     faults = [
         fault
         for name in options.devices
@@ -71,11 +72,11 @@ def main() -> int:
     return 0 if whole and not any(row["survivors"] for row in rows) else 1
 
 
-def done_in(path: Path | None, times: int) -> list[dict[str, Any]]:
+def done_in(path: Path, times: int) -> list[Row]:
     """The rows of an earlier campaign that need not be done again."""
-    if path is None or not path.exists():
+    if not path.exists():
         return []
-    rows: list[dict[str, Any]] = json.loads(path.read_text())
+    rows: list[Row] = json.loads(path.read_text())
     return [row for row in rows if row["n"] >= times]
 
 

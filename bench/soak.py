@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -26,7 +27,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from bench.witness import Witness, stolen_s
+from bench.witness import Stall, Witness, stolen_s
 from nmesd.daemon.settings import FilterSection
 from nmesd.daemon.thresholds import from_rest
 from nmesd.sessions.recording import Recording
@@ -71,6 +72,7 @@ class Soak:
     rss_kb: dict[str, tuple[int, int]] = field(
         default_factory=dict
     )  # after a minute, and at the end
+    by_chance: float = 0.0
     stolen_s: float = 0.0
     load_average: tuple[float, ...] = ()
     guard_real_time: bool = False
@@ -163,6 +165,7 @@ def run(rig: Rig, witness: Witness, minutes: float, console: Console) -> Soak:
     soak.attempts = sum(1 for event in patient.events if event["event"] == "attempt")
     soak.trips_without_a_stall = sum(one["stood_ms"] < STOOD_MS for one in soak.trips)
     soak.stalls = len(stalls)
+    soak.by_chance = by_chance(stalls, began_ns, time.monotonic_ns())
     soak.stolen_s = stolen_s() - stolen_before_s
     soak.stall_max_ms = max(((s.to_ns - s.from_ns) / NS_PER_MS for s in stalls), default=0.0)
     soak.load_average = os.getloadavg()
@@ -175,16 +178,32 @@ def trip(rig: Rig, state: dict[str, Any], witness: Witness, began_ns: int) -> di
     zeros_ns = [pulse.given_ns for pulse in list(rig.given) if not pulse.amplitude_ua]
     trip_ns = max(zeros_ns, default=now_ns)  # the last: the one before may be a train's planned end
     stalls = witness.stalls(trip_ns - BEFORE_NS, trip_ns)
-    stood_ms: Counter[int] = Counter()
-    for stall in stalls:
-        stood_ms[stall.cpu] += stall.to_ns - stall.from_ns
     return {
         "minute": round((trip_ns - began_ns) / 60e9, 2),
         "reason": state["trip_reason"],
         "text": state["text"],
-        "stood_ms": round(max(stood_ms.values(), default=0) / NS_PER_MS, 1),
+        "stood_ms": round(stood_ms(stalls), 1),
         "stalls": [stall.text(trip_ns) for stall in stalls],
     }
+
+
+def stood_ms(stalls: Sequence[Stall]) -> float:
+    """How long in all the core stood still that did so longest."""
+    stood_ns: Counter[int] = Counter()
+    for stall in stalls:
+        stood_ns[stall.cpu] += stall.to_ns - stall.from_ns
+    return max(stood_ns.values(), default=0) / NS_PER_MS
+
+
+def by_chance(stalls: Sequence[Stall], began_ns: int, ended_ns: int) -> float:
+    """The share of all windows of BEFORE_NS in which a trip would have had a stall to its excuse."""
+    windows: dict[int, list[Stall]] = {}
+    for stall in stalls:
+        first, last = ((at_ns - began_ns) // BEFORE_NS for at_ns in (stall.from_ns, stall.to_ns))
+        for window in range(first, last + 1):
+            windows.setdefault(window, []).append(stall)
+    excused = sum(stood_ms(inside) >= STOOD_MS for inside in windows.values())
+    return excused / max(1, (ended_ns - began_ns) // BEFORE_NS)
 
 
 def resident_kb(rig: Rig, state: dict[str, Any]) -> dict[str, int]:
@@ -212,7 +231,10 @@ def markdown(soak: Soak, load: float) -> str:
     lines = [
         f"{soak.minutes:g} minutes {rights} real-time rights, cores {load:.0%} loaded, load average {average:.1f}",
         f"attempts {soak.attempts}, trains {soak.trains}, pulses {soak.pulses}",
-        f"trips {len(soak.trips)} ({reasons or 'none'}), {soak.trips_without_a_stall} without a stall",
+        (
+        f"trips {len(soak.trips)} ({reasons or 'none'}), {soak.trips_without_a_stall} without a stall; "
+        f"by chance {soak.by_chance:.1%} would have one"
+        ),
         (
             f"stalls of the machine over {LATE_MS:g} ms: {soak.stalls}, longest {soak.stall_max_ms:.1f} ms; "
             f"time stolen from it {soak.stolen_s:.1f} s"
