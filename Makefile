@@ -11,7 +11,7 @@ LOCKED := install --require-hashes --only-binary=:all: --requirement
 RUN := $(VENV)/.stamp-run
 DEV := $(VENV)/.stamp-dev
 
-.PHONY: help setup demo test check mutate campaign bench lock clean
+.PHONY: help setup demo test check mutate campaign soak detection bench lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo "make campaign  every fault 100 times, with the real processes (an hour and a half; CAMPAIGN_ARGS=...)"
 	@echo "make mutate  change the guard in a thousand ways: each must be found by a test (20 minutes)"
 	@echo "make soak    an hour of the virtual patient with both cores half loaded: does it trip without a reason?"
+	@echo "make detection  how soon an onset is detected, beside the methods of the field; a thousand trains (20 minutes)"
 	@echo "make bench   cost of a decision step; how soon a death is known; timing of pulses"
 	@echo "make setup   the environment in $(VENV) (the others do this by themselves)"
 	@echo "make lock    resolve the dependencies anew (UPGRADE=--upgrade for new versions)"
@@ -70,6 +71,10 @@ mutate: $(DEV)
 
 soak: $(DEV)
 	$(BIN)/python bench/soak.py $(SOAK_ARGS)
+
+detection: $(DEV)
+	$(BIN)/python -m bench.detection $(DETECTION_ARGS)
+	$(BIN)/python -m bench.artefact
 
 bench: $(DEV)
 	$(BIN)/python bench/hop_cost.py

@@ -4,7 +4,8 @@
 
 2 kHz, hops of 1 ms. The plain chain is what one would write first: band-pass, each notch, abs and
 low-pass, one `scipy.signal.sosfilt` call each, carrying `zi`. It does less than `Chain`, which also
-checks for values that are not finite and compares with the thresholds.
+watches the signal's quality, gathers evidence and decides. Every fifth second of the EMG is an attempt.
+Means leave out the slowest 1 % of either kind, which are the machine's; what the chain does seldom stays in.
 """
 
 from __future__ import annotations
@@ -64,6 +65,7 @@ def plain_step(channels: int) -> Callable[[Array], Any]:
 def costs_us(channels: int, hops: int) -> list[Array]:
     """Microseconds per hop, of the chain and of the plain one."""
     emg_uv = np.random.default_rng(1).normal(0, 10, (hops, SPEC.hop_samples, channels))
+    emg_uv[np.arange(hops) // 1000 % 5 == 4] *= 10
     steps = (chain_step(channels), plain_step(channels))
     taken_ns = [np.zeros(hops), np.zeros(hops)]
     for step in steps:
@@ -88,14 +90,14 @@ def main() -> None:
     gc.disable()  # as in the engine
     load = os.getloadavg()[0]
     print(f"µs per hop of 1 ms at 2 kHz, {hops} hops each; load average {load:.1f}\n")
-    print("| channels | Chain p50 | Chain p99 | sosfilt p50 | sosfilt p99 | ratio of p50 |")
+    print("| channels | Chain mean | p99 | sosfilt mean | p99 | ratio of means |")
     print("|--:|--:|--:|--:|--:|--:|")
     for channels in CHANNELS:
-        (own_50, own_99), (plain_50, plain_99) = (
-            np.percentile(taken, (50, 99)) for taken in costs_us(channels, hops)
-        )
-        figures = f"{own_50:.1f} | {own_99:.1f} | {plain_50:.1f} | {plain_99:.1f}"
-        print(f"| {channels} | {figures} | {plain_50 / own_50:.1f} |")
+        own, plain = costs_us(channels, hops)
+        (own_99, plain_99) = (float(np.percentile(taken, 99)) for taken in (own, plain))
+        own_mean, plain_mean = own[own <= own_99].mean(), plain[plain <= plain_99].mean()
+        figures = f"{own_mean:.1f} | {own_99:.1f} | {plain_mean:.1f} | {plain_99:.1f}"
+        print(f"| {channels} | {figures} | {plain_mean / own_mean:.1f} |")
 
 
 if __name__ == "__main__":

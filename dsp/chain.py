@@ -1,21 +1,25 @@
 """The running chain: raw microvolts in, one hop at a time; envelope, activity and attempts out.
 
-    raw -> high-pass, low-pass, notches -> envelope -> detector -> integers
+    raw -> high-pass, low-pass, notches -> envelope, evidence -> detector -> integers
 
 What comes out is integers and truth values: nothing after dsp computes with floats. A hop that is
 not a measurement (`dsp.quality`: not finite, at the rail, flat) is refused before the filters.
 """
 
 from collections.abc import Sequence
+from operator import ge
 from typing import Final, NamedTuple
 
 import numpy as np
 
 from dsp.blocks import Array, BlockFilter
 from dsp.coefficients import ChainCoefficients
+from dsp.cusum import FULL, Cusum
 from dsp.detector import REST, advance, is_active, is_attempt
+from dsp.disturbance import Disturbance
 from dsp.envelope import Envelope, Lowpass, MovingRms
-from dsp.quality import NON_FINITE, SETTLING
+from dsp.onsets import OnsetWatch
+from dsp.quality import CLIPPED, NON_FINITE, SETTLING
 from dsp.stuck import StuckWatch
 
 MAX_ENVELOPE_NV: Final = 2**53
@@ -51,14 +55,22 @@ class Chain:
 
     __slots__ = (
         "_at_rest",
+        "_channels",
         "_closed",
+        "_cusum",
+        "_disturbance",
+        "_energy",
         "_envelope",
         "_filter",
         "_filtered",
         "_lasted",
         "_min_hops",
+        "_none_begins",
+        "_ones",
+        "_onsets",
         "_settle_hops",
         "_since_restart",
+        "_squares",
         "_stuck",
         "_zero_nv",
     )
@@ -73,9 +85,18 @@ class Chain:
             if coefficients.rms_hops
             else Lowpass(coefficients, channels)
         )
+        self._cusum = Cusum(coefficients, channels) if coefficients.cusum else None
+        self._squares = np.zeros((hop_samples, channels))
+        self._ones = np.ones(hop_samples)
+        self._energy = np.zeros(channels)
+        self._channels = channels
+        watched = coefficients.watch_hops > 0
+        self._disturbance = Disturbance(coefficients, channels) if watched else None
+        self._onsets = OnsetWatch(coefficients, channels) if watched else None
         self._min_hops = coefficients.min_hops
         self._settle_hops = coefficients.settle_hops
         self._at_rest = [REST] * channels
+        self._none_begins = [False] * channels
         self._closed = (False,) * channels
         self._zero_nv = (0,) * channels
         self._stuck = StuckWatch(coefficients, channels)
@@ -88,8 +109,23 @@ class Chain:
         """
         self._since_restart = 0
         self._lasted = self._at_rest
+        for part in (self._cusum, self._disturbance, self._onsets):
+            if part is not None:
+                part.restart()
 
-    def run(self, hop: Array, on_nv: Sequence[int], off_nv: Sequence[int]) -> HopValues:
+    @property
+    def energy_uv2(self) -> Array:
+        """(channels,) the sum of squares of the last hop's filtered samples, if it was not refused."""
+        return self._energy
+
+    @property
+    def hum_share(self) -> float:
+        """Share of the filtered power that is mains hum, of the worst channel; 0 if nothing is watched for."""
+        return self._disturbance.hum_share if self._disturbance else 0.0
+
+    def run(  # noqa: C901 - the steps of a hop, one after the other
+        self, hop: Array, on_nv: Sequence[int], off_nv: Sequence[int]
+    ) -> HopValues:
         """Take one hop through the chain.
 
         Args:
@@ -109,26 +145,41 @@ class Chain:
         # Not left to numpy, which would spread one sample or channel over all without a word.
         if hop.shape != self._filtered.shape:
             raise ValueError(f"hop has shape {hop.shape}, must be {self._filtered.shape}")
+        if not len(on_nv) == len(off_nv) == self._channels:
+            raise ValueError(
+                f"{len(on_nv)} and {len(off_nv)} thresholds for {self._channels} channels"
+            )
         # One call instead of isfinite and all. NaN fails every comparison, so it is refused too.
         energy_uv2 = float(np.vdot(hop, hop))
         if not energy_uv2 < _MAX_ENERGY_UV2:
             self._stuck.restart()
             return self._refuse(NON_FINITE)
         stuck = self._stuck.run(hop, energy_uv2)
-        if stuck:
+        if stuck & ~CLIPPED:
             return self._refuse(stuck)
         if self._since_restart == 0:
             self._filter.prime(hop[0])
             self._envelope.restart()
         self._filter.run(hop, self._filtered)
-        envelope_nv = _nanovolts(self._envelope.run(self._filtered))
+        np.multiply(self._filtered, self._filtered, self._squares)
+        np.dot(self._ones, self._squares, self._energy)  # a sum over the hop, at half its cost
+        flags = stuck
+        if self._disturbance:
+            settled = self._since_restart >= self._settle_hops
+            flags |= self._disturbance.run(
+                hop, self._filtered, self._energy, on_nv, settled=settled
+            )
+        envelope_nv = _nanovolts(self._envelope.run(self._filtered))  # overwrites what was filtered
         if self._since_restart < self._settle_hops:
             self._since_restart += 1
-            return HopValues(envelope_nv, self._closed, self._closed, SETTLING)
-        lasted = self._lasted = [
-            advance(hops, nv, on, off)
-            for hops, nv, on, off in zip(self._lasted, envelope_nv, on_nv, off_nv, strict=True)
-        ]
+            if self._onsets:
+                self._onsets.wait()
+            return HopValues(envelope_nv, self._closed, self._closed, flags | SETTLING)
+        lasted = self._lasted = self._advance(envelope_nv, on_nv, off_nv)
+        if self._onsets:
+            flags |= self._onsets.run(self._energy.tolist(), on_nv, lasted)
+        if flags or lasted is self._at_rest:
+            return HopValues(envelope_nv, self._closed, self._closed, flags)
         return HopValues(
             envelope_nv,
             tuple([is_active(hops) for hops in lasted]),
@@ -136,8 +187,28 @@ class Chain:
             0,
         )
 
+    def _advance(
+        self, envelope_nv: Sequence[int], on_nv: Sequence[int], off_nv: Sequence[int]
+    ) -> list[int]:
+        """Hops each channel has been active; `_at_rest` itself if none is, so that rest costs little."""
+        if self._cusum is None:
+            begins = list(map(ge, envelope_nv, on_nv))
+        elif self._cusum.step(self._energy, on_nv) >= FULL:
+            begins = [value >= FULL for value in self._cusum.evidence().tolist()]
+        else:
+            begins = self._none_begins
+        if self._lasted is self._at_rest and True not in begins:
+            return self._at_rest
+        lasted = [
+            advance(hops, begins=begin, goes_on=nv >= off)
+            for hops, begin, nv, off in zip(self._lasted, begins, envelope_nv, off_nv, strict=True)
+        ]
+        return lasted if any(lasted) else self._at_rest
+
     def _refuse(self, flags: int) -> HopValues:
         self.restart()
+        if self._onsets:
+            self._onsets.wait()
         return HopValues(self._zero_nv, self._closed, self._closed, flags)
 
 

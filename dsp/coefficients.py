@@ -7,13 +7,17 @@ reads back as the same float64 (`repr`, Python tutorial, chapter 15).
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass, replace
 from typing import Any, Final, Self
 
 Section = tuple[float, ...]
 """One second-order section as scipy orders it: b0, b1, b2, a0 = 1, a1, a2."""
 
+Speed = tuple[float, ...]
+"""One speed of `dsp.cusum`: ratio to the on threshold, evidence and memory in hops."""
+
 _SECTION_LENGTH: Final = 6
+_SPEED_LENGTH: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +26,8 @@ class ChainCoefficients:
 
     Raises:
         ValueError: a count or the rail is out of range, a section is not six finite numbers with
-            a0 = 1, or both or neither of the two envelopes are given.
+            a0 = 1, a speed is not three numbers above 0 with a memory longer than its evidence, or
+            both or neither of the two envelopes are given.
     """
 
     rate_mhz: int
@@ -45,6 +50,10 @@ class ChainCoefficients:
     """Full scale of the amplifier, microvolts; 0: unknown, not watched."""
     flat_hops: int = 0
     """Hops of the very same value that make a channel flat; 0: not watched."""
+    watch_hops: int = 0
+    """Hops for which a disturbance is told after it was last seen; 0: none is watched for."""
+    cusum: tuple[Speed, ...] = ()
+    """Speeds of the CUSUM that decides; empty: the envelope does (`dsp.detector`)."""
 
     def __post_init__(self) -> None:
         for name, least in _LEAST.items():
@@ -62,6 +71,18 @@ class ChainCoefficients:
             finite = all(map(math.isfinite, section))
             if len(section) != _SECTION_LENGTH or section[3] != 1 or not finite:
                 raise ValueError(f"section {section} must be finite: b0, b1, b2, 1, a1, a2")
+        for speed in self.cusum:
+            if len(speed) != _SPEED_LENGTH or not (
+                0 < speed[0] < math.inf and 0 < speed[1] < speed[2] < math.inf
+            ):
+                raise ValueError(
+                    f"speed {speed} must be a ratio, evidence and a longer memory in hops, all above 0"
+                )
+
+    def with_ratios(self, ratios: Iterable[float]) -> Self:
+        """The same with these ratios of the CUSUM's speeds. Raises ValueError if they are not as many."""
+        speeds = zip(ratios, self.cusum, strict=True)
+        return replace(self, cusum=tuple((ratio, *rest) for ratio, (_, *rest) in speeds))
 
     def to_dict(self) -> dict[str, Any]:
         """Give the fields by name, as `json.dumps` takes them."""
@@ -80,8 +101,12 @@ class ChainCoefficients:
         if not names <= fields.keys() <= known.keys():
             odd = sorted((names - fields.keys()) | (fields.keys() - known.keys()))
             raise ValueError(f"chain coefficients: {odd} missing or unknown, want {sorted(names)}")
-        sections = {name: _sections(fields[name]) for name in ("filter_sos", "envelope_sos")}
-        return cls(**{**fields, **sections})
+        rows = {
+            name: _rows(fields[name])
+            for name in ("filter_sos", "envelope_sos", "cusum")
+            if name in fields
+        }
+        return cls(**{**fields, **rows})
 
 
 _LEAST: Final = {
@@ -91,8 +116,9 @@ _LEAST: Final = {
     "min_hops": 1,
     "settle_hops": 1,
     "flat_hops": 0,
+    "watch_hops": 0,
 }
 
 
-def _sections(rows: Iterable[Iterable[float]]) -> tuple[Section, ...]:
+def _rows(rows: Iterable[Iterable[float]]) -> tuple[tuple[float, ...], ...]:
     return tuple(tuple(float(value) for value in row) for row in rows)

@@ -13,7 +13,7 @@ import numpy as np
 from scipy import signal
 
 from dsp.blocks import Array
-from dsp.coefficients import ChainCoefficients, Section
+from dsp.coefficients import ChainCoefficients, Section, Speed
 
 NYQUIST_SHARE: Final = 0.9
 """No edge lies above this share of half the sampling rate: filters there are all warping."""
@@ -24,6 +24,15 @@ its step is as large as the noise (1 s.d.) gives its commonest value 38 times in
 slowest rate taken, such an amplifier would look flat for 50 ms by chance once a minute, and for 100 ms
 once a week; at 1 kHz never. Wi-Fi amplifiers that fill a lost packet with the last
 value do so for tens of milliseconds."""
+
+WATCH_MS: Final = 500.0
+"""How long after a disturbance was last seen nothing is decided: two time constants of its averages."""
+
+SPEEDS_MS: Final = ((1.0, 45.0, 180.0), (1.25, 12.0, 48.0))
+"""Of the CUSUM: ratio to the on threshold, evidence and memory in milliseconds. The first is for attempts near
+the strength of rest, the second for strong ones; the ratio makes both equally rare in Gaussian noise, rest says
+its own (`dsp.critical`). A first one of 30 ms is 4 ms sooner at 0 and -3 dB and 6 to 16 ms later on the real
+recordings, whose rest is not white; one of 60 ms the other way round. A third speed changes nothing."""
 
 _LIMITS: Final[dict[str, tuple[float, float, str]]] = {
     # 200 Hz: below it hardly any EMG is left. 20 kHz: beyond every EMG amplifier, and as far as
@@ -45,7 +54,7 @@ _LIMITS: Final[dict[str, tuple[float, float, str]]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChainSpec:
-    """What a chain should be. The defaults and `dsp.threshold` were chosen together on recordings.
+    """What a chain should be. The defaults were chosen on simulations and recordings (`bench/detection.py`).
 
     Raises:
         ValueError: a value lies outside its limits, with what to do about it.
@@ -53,7 +62,7 @@ class ChainSpec:
 
     rate_mhz: int
     """Sampling rate in millihertz, so that 2148.148 Hz is exact."""
-    band_low_hz: float = 20.0
+    band_low_hz: float = 30.0
     """High-pass edge, -3 dB. 20 Hz for general use (De Luca 2010, doi 10.1016/j.jbiomech.2010.01.027).
     30 Hz takes more of an ECG (Drake & Callaghan 2006, doi 10.1016/j.jelekin.2005.07.003): tibialis
     anterior 126 ms median, against 186."""
@@ -78,10 +87,12 @@ class ChainSpec:
     """Poles of the envelope low-pass."""
     rms_window_ms: float = 100.0
     """Length of the moving r.m.s. window, rounded up to hops."""
-    min_duration_ms: float = 30.0
-    """How long an onset must last to be an attempt, rounded up to hops. It costs its full length in
-    delay and buys nothing in Gaussian noise, so it is short: just longer than a motor unit's
-    spike."""
+    detector: Literal["cusum", "envelope"] = "cusum"
+    """What begins an attempt: evidence of more power than the threshold's, or the envelope."""
+    min_duration_ms: float = 0.0
+    """How long an onset must last to be an attempt, rounded up to hops. The CUSUM needs none: its
+    evidence takes its time, as little as the strength allows. With the envelope 30 ms is just longer
+    than the spike of a motor unit; it costs its full length and buys nothing in Gaussian noise."""
     settle_ms: float = 300.0
     """No detection this long after a restart, rounded up to hops: three time constants of a 50 Hz
     notch of Q 15 (95 ms), ten of the envelope. 200 and 500 ms detect the same attempts."""
@@ -99,6 +110,8 @@ class ChainSpec:
             raise ValueError(f"mains_hz is {self.mains_hz}, must be 50 or 60 Hz, or 0 for no notch")
         if self.envelope not in ("lowpass", "rms"):
             raise ValueError(f"envelope is {self.envelope!r}, must be 'lowpass' or 'rms'")
+        if self.detector not in ("cusum", "envelope"):
+            raise ValueError(f"detector is {self.detector!r}, must be 'cusum' or 'envelope'")
         if self.band_low_hz >= min(self.band_high_hz, self.edge_limit_hz):
             raise ValueError(
                 f"band_low_hz is {self.band_low_hz}, must be below band_high_hz, "
@@ -143,6 +156,8 @@ def design(spec: ChainSpec) -> ChainCoefficients:
         settle_hops=_hops(spec, spec.settle_ms),
         rail_uv=spec.rail_uv,
         flat_hops=_hops(spec, FLAT_MS),
+        watch_hops=_hops(spec, WATCH_MS),
+        cusum=_speeds(spec) if spec.detector == "cusum" else (),
     )
 
 
@@ -160,6 +175,11 @@ def _notches(spec: ChainSpec) -> Iterable[Array]:
         if 0 < notch_hz < spec.edge_limit_hz:
             numerator, denominator = signal.iirnotch(notch_hz, spec.notch_q, fs=spec.rate_hz)
             yield np.hstack([numerator, denominator])
+
+
+def _speeds(spec: ChainSpec) -> tuple[Speed, ...]:
+    hop_ms = 1000 * spec.hop_samples / spec.rate_hz
+    return tuple((ratio, needed / hop_ms, memory / hop_ms) for ratio, needed, memory in SPEEDS_MS)
 
 
 def _butter(

@@ -12,7 +12,7 @@ class Envelope(Protocol):
     """What turns filtered hops into one value a hop."""
 
     def run(self, filtered: Array) -> Array:
-        """Take one hop (hop_samples, channels), which is overwritten; give (channels,), same unit.
+        """Take one hop (hop_samples, channels), which may be overwritten; give (channels,), same unit.
 
         The result is the envelope's own memory: valid until the next call.
         """
@@ -24,19 +24,17 @@ class Envelope(Protocol):
 class Lowpass:
     """Rectified, then low-passed: the linear envelope. It may undershoot a little below zero."""
 
-    __slots__ = ("_filter", "_last", "_smooth", "_zero")
+    __slots__ = ("_filter", "_zero")
 
     def __init__(self, coefficients: ChainCoefficients, channels: int) -> None:
         hop_samples = coefficients.hop_samples
         self._filter = BlockFilter(coefficients.envelope_sos, hop_samples, channels)
-        self._smooth = np.zeros((hop_samples, channels))
-        self._last: Array = self._smooth[-1]
         self._zero = np.zeros(channels)
 
     def run(self, filtered: Array) -> Array:
-        np.absolute(filtered, out=filtered)
-        self._filter.run(filtered, self._smooth)
-        return self._last
+        np.absolute(filtered, self._filter.input)
+        last: Array = self._filter.advance()[-1]
+        return last
 
     def restart(self) -> None:
         self._filter.prime(self._zero)

@@ -18,3 +18,21 @@ RAILED: Final = 4
 
 FLAT: Final = 8
 """A channel has given the very same value for a while (`dsp.stuck`): not filtered."""
+
+MAINS: Final = 16
+"""Hum stronger than a notch can take out (`dsp.disturbance`)."""
+
+MOVEMENT: Final = 32
+"""Cable or skin moves (`dsp.disturbance`)."""
+
+LEAD_OFF: Final = 64
+"""The standing voltage jumped by more than two electrodes can differ (`dsp.disturbance`)."""
+
+POP: Final = 128
+"""A channel rose faster than a muscle can (`dsp.onsets`)."""
+
+HEART: Final = 256
+"""A channel's onsets come like a heart's (`dsp.onsets`)."""
+
+CLIPPED: Final = 512
+"""A channel touched the amplifier's full scale several times within a while (`dsp.stuck`)."""

@@ -11,13 +11,14 @@ stays there for three hops is blind after each pulse, and is flagged on purpose.
 """
 
 import math
+from operator import eq
 from typing import Final
 
 import numpy as np
 
 from dsp.blocks import Array
 from dsp.coefficients import ChainCoefficients
-from dsp.quality import FLAT, RAILED
+from dsp.quality import CLIPPED, FLAT, RAILED
 
 RAIL_SHARE: Final = 0.98
 """Of full scale: amplifiers clip a little short of their nominal range. HEROES, which stimulates on
@@ -27,6 +28,11 @@ RAIL_HOPS: Final = 3
 """Hops wholly at the rail, one after the other, and so at least 3 samples: one may be a spike. At
 1 kHz and with chunks of 4 ms the third is heard at most 5 ms after the first."""
 
+CLIPS: Final = 3
+CLIP_S: Final = 0.1
+"""So many hops that touch full scale within so long are clipping: the EMG's peaks are cut off, and one
+may be a spike."""
+
 _ROUNDING: Final = 0.99
 """Room for the rounding of a sum of squares, which depends on the BLAS; flags must not."""
 
@@ -34,12 +40,20 @@ _ROUNDING: Final = 0.99
 class StuckWatch:
     """Counts, per channel, the hops it has been at the rail and those it has not moved."""
 
-    __slots__ = ("_flat_hops", "_last_uv", "_nowhere", "_rail_uv", "_rail_uv2", "_railed", "_still")
+    __slots__ = (
+        "_clip_hops", "_clipped_until", "_flat_hops", "_hop", "_last_uv", "_nowhere", "_rail_uv", "_rail_uv2",
+        "_railed", "_still", "_touched", "_watch_hops",
+    )  # fmt: skip
 
     def __init__(self, coefficients: ChainCoefficients, channels: int) -> None:
         """Watch what `coefficients` say: neither where `rail_uv` and `flat_hops` are 0."""
         self._rail_uv = RAIL_SHARE * coefficients.rail_uv
-        self._rail_uv2 = _ROUNDING * coefficients.hop_samples * self._rail_uv**2 or math.inf
+        self._rail_uv2 = _ROUNDING * self._rail_uv**2 or math.inf
+        hop_s = coefficients.hop_samples * 1000 / coefficients.rate_mhz
+        self._clip_hops = round(CLIP_S / hop_s)
+        self._watch_hops = coefficients.watch_hops
+        self._hop = self._clipped_until = 0
+        self._touched: tuple[int, ...] = ()
         self._flat_hops = coefficients.flat_hops or math.inf
         self._nowhere = [0] * channels
         self.restart()
@@ -50,16 +64,20 @@ class StuckWatch:
         self._last_uv = [math.nan] * len(self._nowhere)
 
     def run(self, hop: Array, energy_uv2: float) -> int:
-        """Flags of this hop: RAILED, FLAT, both or 0.
+        """Flags of this hop: RAILED, FLAT, CLIPPED.
 
         Args:
             hop: (hop_samples, channels) microvolts, all finite.
-            energy_uv2: the sum of its squares. A channel at the rail alone would reach it, so that
+            energy_uv2: the sum of its squares. A sample at the rail alone would reach it, so that
                 nearly every hop is known to be off the rail by one comparison.
         """
         flags = 0
+        self._hop += 1
         if energy_uv2 >= self._rail_uv2:
-            least_uv = np.abs(hop).min(axis=0).tolist()
+            size_uv = np.abs(hop)
+            if size_uv.max() >= self._rail_uv:
+                self._touch()
+            least_uv = size_uv.min(axis=0).tolist()
             self._railed = [
                 hops + 1 if uv >= self._rail_uv else 0
                 for hops, uv in zip(self._railed, least_uv, strict=True)
@@ -69,11 +87,23 @@ class StuckWatch:
             self._railed = self._nowhere
         last_uv = hop[-1].tolist()
         # The ends of two hops are seldom the same; only then is the inside looked at.
-        self._still = [
-            hops + 1 if now == before and (hop[:, channel] == now).all() else 0
-            for channel, (hops, now, before) in enumerate(
-                zip(self._still, last_uv, self._last_uv, strict=True)
-            )
-        ]
+        if any(map(eq, last_uv, self._last_uv)):
+            self._still = [
+                hops + 1 if now == before and (hop[:, channel] == now).all() else 0
+                for channel, (hops, now, before) in enumerate(
+                    zip(self._still, last_uv, self._last_uv, strict=True)
+                )
+            ]
+        else:
+            self._still = self._nowhere
         self._last_uv = last_uv
-        return flags | FLAT if max(self._still) >= self._flat_hops else flags
+        if self._hop < self._clipped_until:
+            flags |= CLIPPED
+        if self._still is not self._nowhere and max(self._still) >= self._flat_hops:
+            flags |= FLAT
+        return flags
+
+    def _touch(self) -> None:
+        self._touched = (*self._touched, self._hop)[-CLIPS:]
+        if len(self._touched) == CLIPS and self._hop - self._touched[0] < self._clip_hops:
+            self._clipped_until = self._hop + self._watch_hops

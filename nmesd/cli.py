@@ -66,7 +66,9 @@ def check(
     ] = None,
 ) -> None:
     """Check a configuration file and say what it means."""
-    from nmesd.daemon.settings import engine_settings, read_settings
+    from nmesd.daemon.engine_config import engine_settings
+    from nmesd.daemon.settings import read_settings
+    from nmesd.daemon.thresholds import thresholds
 
     settings = read_settings(config)
     core = engine_settings(settings).core
@@ -76,11 +78,12 @@ def check(
 
         if refused := refusals(core, read_config(guard_config)):
             raise ConfigError("\n".join(f"{config}: {one}" for one in refused))
-    train = settings.train
+    train, found = settings.train, thresholds(settings)
     typer.echo(f"{config}: good")
+    rate = "" if found.false_per_min is None else f" ({found.false_per_min:.2g} false a minute)"
     typer.echo(
-        f"an attempt over {settings.threshold.on_uv} µV in {settings.stream.muscle!r} for "
-        f"{settings.threshold.min_duration_ms} ms gives {train.amplitude_ma} mA, {train.pulse_width_us} µs, "
+        f"an attempt over {found.on_uv:.4g} µV{rate} in {settings.stream.muscle!r} for "
+        f"{settings.threshold.min_duration_ms:g} ms gives {train.amplitude_ma} mA, {train.pulse_width_us} µs, "
         f"{train.rate_hz} Hz on channel {train.channel} for "
         f"{train.ramp_up_s + train.plateau_s + train.ramp_down_s} s"
     )
@@ -248,24 +251,81 @@ def stimulator(
 
 
 @app.command()
-def threshold(
-    recording: Annotated[Path, typer.Argument(help="XDF, CSV or NPZ")],
-    rest_s: Annotated[float, typer.Option(help="the recording's first seconds, at rest")] = 10.0,
-    config: Annotated[Path | None, typer.Option(help="nmesd.toml whose [filter] to use")] = None,
+def calibrate(
+    config: Annotated[Path, typer.Argument(help="nmesd.toml")] = Path("/etc/nmesd/nmesd.toml"),
+    patient: Annotated[str, typer.Option(help="how the file is named: a code, not a name")] = "",
+    folder: Annotated[Path, typer.Option(help="where the files go")] = Path(),
+    recording: Annotated[
+        Path | None, typer.Option(help="from this file instead of live: XDF, CSV, EDF, BDF, NPZ")
+    ] = None,
+    rest: Annotated[str, typer.Option(help="of a recording: 'auto' or seconds, as 0:20")] = "auto",
+    effort: Annotated[
+        list[str] | None, typer.Option(help="of a recording: seconds, as 25:29; again for each")
+    ] = None,
+    rest_s: Annotated[float, typer.Option(min=20, help="of rest, live")] = 20.0,
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Thresholds from the rest at the beginning of a recording, as [threshold] of nmesd.toml."""
-    from nmesd.daemon.settings import FilterSection, read_settings
-    from nmesd.daemon.thresholds import from_rest
-    from nmesd.sessions.recording import read_recording
+    """Rest, then three best efforts: thresholds for one muscle of one person, and a picture."""
+    from nmesd.calibrating.guide import guide
 
-    band = read_settings(config).filter if config else FilterSection()
-    on_uv, off_uv = from_rest(read_recording(recording), rest_s, band)
+    report = guide(
+        config, patient, folder, recording, _span(rest), [_span(e) for e in effort or []], rest_s
+    )
+    typer.echo(json.dumps(report) if as_json else report["text"])
+
+
+@app.command()
+def detect(
+    recording: Annotated[Path, typer.Argument(help="XDF, CSV, EDF, BDF or NPZ")],
+    rest: Annotated[str, typer.Option(help="'auto' or seconds, as 0:20")] = "auto",
+    false_per_min: Annotated[
+        float, typer.Option(min=0.01, max=10, help="what rest alone may give: sets the threshold")
+    ] = 1.0,
+    config: Annotated[
+        Path | None, typer.Option(help="nmesd.toml whose [filter] and detector to use")
+    ] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """When the live pipeline would have decided on a recording; every channel on its own."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from nmesd.daemon.thresholds import detect_in
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task(recording.name, total=1.0)
+        found = detect_in(
+            recording, _span(rest), false_per_min, config,
+            lambda share: progress.update(bar, completed=share),
+        )  # fmt: skip
     if as_json:
-        typer.echo(json.dumps({"on_uv": on_uv, "off_uv": off_uv}))
-    else:
-        typer.echo(f"[threshold]\non_uv = {on_uv:.3f}\noff_uv = {off_uv:.3f}")
+        typer.echo(json.dumps({"channels": [channel.to_dict() for channel in found]}))
+        return
+    for channel in found:
+        typer.echo(
+            f"{channel.label}: {len(channel.onsets)} attempts over {channel.threshold_uv:.4g} µV, "
+            f"{channel.predicted_false_per_min:.2g} false a minute expected"
+        )
+        for onset in channel.onsets:
+            typer.echo(
+                f"  decided {onset.decided_s:9.3f} s   onset {onset.onset_s:9.3f} s   "
+                f"peak {onset.peak_uv:.4g} µV"
+            )
+        for inhibit in channel.inhibits:
+            typer.echo(f"  {inhibit.reason} {inhibit.from_s:.3f} to {inhibit.to_s:.3f} s")
+
+
+def _span(text: str) -> tuple[float, float] | None:
+    """Seconds from a:b; None for 'auto'. Raises ConfigError."""
+    if text == "auto":
+        return None
+    first, _, last = text.partition(":")
+    try:
+        return float(first), float(last)
+    except ValueError:
+        raise ConfigError(f"{text!r}: must be 'auto' or two times in seconds, as 0:20") from None
 
 
 @app.command()

@@ -69,6 +69,10 @@ class Reason(IntEnum):
     EMG_SETTLING = 13
     EMG_RAILED = 14
     EMG_FLAT = 15
+    EMG_MAINS = 16
+    EMG_MOVEMENT = 17
+    EMG_LEAD_OFF = 18
+    EMG_POP = 19
     # the engine and the daemon
     ENGINE_OVERRUN = 20
     CLOCK_BACKWARDS = 21
@@ -77,6 +81,9 @@ class Reason(IntEnum):
     GUARD_GONE = 24
     ENGINE_SHUTDOWN = 25
     DEVICE_CANNOT = 26
+    # the EMG stream once more
+    EMG_HEART = 27
+    EMG_CLIPPED = 28
     # people
     OPERATOR_STOP = 30
     # found by the guard about its client
@@ -178,6 +185,26 @@ EXPLAIN: dict[Reason, Explanation] = {
     ),
     Reason.EMG_FLAT: Explanation(
         "the EMG does not move at all", "check electrodes, cable and amplifier, then reset"
+    ),
+    Reason.EMG_MAINS: Explanation(
+        "mains hum drowns the EMG",
+        "check the reference electrode, move cables away from mains, set mains_hz in [filter]",
+    ),
+    Reason.EMG_MOVEMENT: Explanation(
+        "cable or skin moves", "fix the cables to the limb, let the limb lie still"
+    ),
+    Reason.EMG_LEAD_OFF: Explanation(
+        "an EMG lead came off", "check electrodes and cables, then reset"
+    ),
+    Reason.EMG_POP: Explanation(
+        "the EMG jumped as no muscle does", "do not touch the cables; press the electrodes on"
+    ),
+    Reason.EMG_HEART: Explanation(
+        "the heartbeat is taken for attempts",
+        "move the electrodes from the trunk, or set band_low_hz = 40 and calibrate again",
+    ),
+    Reason.EMG_CLIPPED: Explanation(
+        "the EMG is cut off at full scale", "lower the amplifier's gain, check the electrodes"
     ),
     Reason.ENGINE_OVERRUN: Explanation(
         "a decision step took too long", "check load and temperature, then reset", "ns"

@@ -275,7 +275,7 @@ def _sections(train_s: float) -> dict[str, dict[str, Any]]:
     spec = spec_from_json(json.dumps(PATIENT))
     emg_uv = VirtualPatient(spec).generate(int(REST_S * spec.rate_hz)).astype(np.float32)
     rest = Recording(emg_uv, spec.rate_hz, (MUSCLE,), (), STREAM)
-    on_uv, off_uv = from_rest(rest, REST_S, FilterSection())
+    found = from_rest(rest, REST_S, FilterSection())
     return {
         "stream": {
             "name": STREAM,
@@ -285,7 +285,7 @@ def _sections(train_s: float) -> dict[str, dict[str, Any]]:
             "muscle": MUSCLE,
             "rail_uv": spec.rail_uv,
         },
-        "threshold": {"on_uv": on_uv, "off_uv": off_uv, "min_duration_ms": 0},
+        "threshold": found.section,
         "train": {
             "channel": 1,
             "amplitude_ma": AMPLITUDE_UA / 1000,

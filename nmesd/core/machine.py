@@ -7,7 +7,9 @@ Rules
      which leads to DISARMED.
   3. Time that goes backwards while armed is a trip. Time that stands still starts nothing.
   4. A train starts only in ARMED, on an attempt, with clean EMG. EMG that is no measurement (not finite, at the
-     amplifier's rail, flat) is a trip in every armed mode, also while a train runs.
+     amplifier's rail, flat, without a lead) is a trip in every armed mode, also while a train runs. Disturbed
+     EMG (hum, movement, a pop, a heart, clipping) starts nothing and forbids arming; while detection is closed it
+     says nothing, for the pulses are in it.
   5. While a train runs, and for the hold-off after it, EMG is not looked at for attempts. Then the filters start
      afresh, and detection opens only when the muscle has been relaxed, below the off threshold, for the set time.
   6. Arming enters by the same gate: a muscle already tense when armed never starts a train.
@@ -19,7 +21,7 @@ Table (mode, event -> mode)
   ARMED        attempt                     -> STIMULATING  first pulse of the ramp
   STIMULATING  a pulse period has passed   .  (stays)      amplitude of the ramp at this time
   STIMULATING  train over                  -> REFRACTORY   zero
-  any armed    EMG not finite, railed, flat-> TRIPPED      zero
+  any armed    EMG is no measurement      -> TRIPPED      zero
   any armed    Disarm                      -> DISARMED     zero
   any          Trip                        -> TRIPPED      zero
   TRIPPED      Reset                       -> DISARMED
@@ -55,11 +57,26 @@ NON_FINITE = 1
 SETTLING = 2
 RAILED = 4
 FLAT = 8
+MAINS = 16
+MOVEMENT = 32
+LEAD_OFF = 64
+POP = 128
+HEART = 256
+CLIPPED = 512
 # Flags of EMG that is no measurement, and what they trip with. Where several are set, the first counts.
 NO_MEASUREMENT = {
     NON_FINITE: Reason.EMG_NOT_FINITE,
     RAILED: Reason.EMG_RAILED,
     FLAT: Reason.EMG_FLAT,
+    LEAD_OFF: Reason.EMG_LEAD_OFF,
+}
+# Flags of EMG with something else in it: it starts nothing and cannot be armed on.
+DISTURBED = {
+    MAINS: Reason.EMG_MAINS,
+    MOVEMENT: Reason.EMG_MOVEMENT,
+    POP: Reason.EMG_POP,
+    HEART: Reason.EMG_HEART,
+    CLIPPED: Reason.EMG_CLIPPED,
 }
 
 
@@ -78,6 +95,13 @@ class State(NamedTuple):
 
 
 Step = tuple[State, tuple[Command, ...]]
+
+
+def listening(state: State) -> bool:
+    """True while EMG means something: no train runs, nor the hold-off after it."""
+    return state.mode is not Mode.STIMULATING and not (
+        state.mode is Mode.REFRACTORY and state.detection_closed
+    )
 
 
 def armed(state: State) -> bool:

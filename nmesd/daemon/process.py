@@ -15,9 +15,9 @@ from nmesd.core.journal import from_ints
 from nmesd.core.values import ModeChanged
 from nmesd.daemon import stimulator
 from nmesd.daemon.control import serve
+from nmesd.daemon.engine_config import Config, load
 from nmesd.daemon.engine_host import EngineHost
 from nmesd.daemon.record import Record
-from nmesd.daemon.settings import Config, load
 from nmesd.daemon.view import view
 from nmesd.engine.settings import EngineSettings
 from nmesd.errors import ConfigError, LinkError, Reason, explain

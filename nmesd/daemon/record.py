@@ -14,13 +14,18 @@ from typing import Any
 import structlog
 
 from nmesd.core.journal import Entry
-from nmesd.daemon.settings import Config
+from nmesd.daemon.engine_config import Config
 from nmesd.errors import RecordError
 from nmesd.sessions.folder import Writer
 from nmesd.wire import Raw
 
 SYNC_S = 1.0
 PACKAGES = ("nmesd", "numpy", "scipy", "pylsl", "pydantic", "structlog")
+
+
+def now_utc() -> datetime:
+    """The date and time of a session: the one place that reads the wall clock."""
+    return datetime.now(UTC)  # noqa: TID251
 
 
 class Record:
@@ -34,7 +39,7 @@ class Record:
     def open(self, config: Config) -> None:
         """End the old record and begin a new one: every engine is a session of its own."""
         self.close()
-        now = datetime.now(UTC)  # noqa: TID251 - the one place that writes the date of a session
+        now = now_utc()
         folder, self._first = self._first, None
         if folder is None:
             if not config.settings.record.folder:

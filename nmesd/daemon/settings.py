@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from nmesd.core.values import CoreSettings
-from nmesd.engine.settings import EngineSettings, StreamSpec
+from dsp.calibration import Unit
+from dsp.critical import MOST_RATIO
 from nmesd.errors import ConfigError
-from nmesd.units import MHZ_PER_HZ, NS_PER_MS, NS_PER_S, NV_PER_UV, UA_PER_MA, US_PER_S
 from nmesd.wire import CHANNELS
 
 
@@ -55,7 +53,7 @@ class LslSection(_Section):
 class FilterSection(_Section):
     """Band, mains notch and envelope."""
 
-    band_low_hz: Annotated[float, Field(ge=5, le=100)] = 20
+    band_low_hz: Annotated[float, Field(ge=5, le=100)] = 30
     band_high_hz: Annotated[float, Field(ge=100, le=1000)] = 450
     mains_hz: Literal[0, 50, 60] = 50
     envelope: Literal["lowpass", "rms"] = "lowpass"
@@ -64,15 +62,43 @@ class FilterSection(_Section):
 
 
 class ThresholdSection(_Section):
-    """When an envelope is an attempt."""
+    """When EMG is an attempt: one of the first four, in the unit its operator thinks in."""
 
-    on_uv: Annotated[float, Field(gt=0, le=10_000)]
-    off_uv: Annotated[float, Field(gt=0, le=10_000)]
-    min_duration_ms: Annotated[float, Field(ge=0, le=500)] = 30
+    on_uv: Annotated[float, Field(gt=0, le=10_000)] | None = None
+    on_scales: Annotated[float, Field(ge=0, le=100)] | None = None
+    on_percent_mvc: Annotated[float, Field(gt=0, le=90)] | None = None
+    false_per_min: Annotated[float, Field(ge=0.01, le=10)] | None = None
+    calibration: str = ""  # file of `nmesd calibrate`
+    off_uv: Annotated[float, Field(gt=0, le=10_000)] | None = None
+    fast_ratio: Annotated[float, Field(ge=1, le=MOST_RATIO)] | None = None  # else the calibration's
+    detector: Literal["cusum", "envelope"] = "cusum"
+    min_duration_ms: Annotated[float, Field(ge=0, le=500)] = 0
+
+    @property
+    def wanted(self) -> tuple[Unit, float]:
+        """The one that is given."""
+        return next((unit, value) for unit, value in self._units() if value is not None)
+
+    def _units(self) -> tuple[tuple[Unit, float | None], ...]:
+        return (
+            ("uv", self.on_uv),
+            ("scales", self.on_scales),
+            ("percent_mvc", self.on_percent_mvc),
+            ("false_per_min", self.false_per_min),
+        )
 
     @model_validator(mode="after")
-    def _hysteresis(self) -> Self:
-        if self.off_uv > self.on_uv:
+    def _one_threshold(self) -> Self:
+        given = sum(value is not None for _, value in self._units())
+        if given != 1:
+            raise ValueError(
+                f"{given} of on_uv, on_scales, on_percent_mvc, false_per_min are given, must be one"
+            )
+        if not self.calibration and (self.on_uv is None or self.off_uv is None):
+            raise ValueError(
+                "needs calibration = the file of `nmesd calibrate`, or both on_uv and off_uv"
+            )
+        if self.on_uv is not None and self.off_uv is not None and self.off_uv > self.on_uv:
             raise ValueError(f"off_uv = {self.off_uv} µV must not be over on_uv = {self.on_uv} µV")
         return self
 
@@ -150,88 +176,3 @@ def parse_settings(path: Path, text: bytes) -> DaemonSettings:
             for problem in error.errors(include_url=False)
         ]
         raise ConfigError("\n".join(lines)) from None
-
-
-def lsl_config(section: LslSection) -> str:
-    """The text of an lsl_api.cfg, so that no stray file of that name decides where EMG comes from."""
-    peers = section.known_peers
-    address = section.listen_address
-    if section.scope == "machine":
-        # liblsl 1.17 finds only one of several local outlets unless each is asked at its own port.
-        peers, address = (*peers, "127.0.0.1"), "127.0.0.1"
-    lines = ["[ports]", "IPv6 = disable", "[multicast]", f"ResolveScope = {section.scope}"]
-    if address:
-        lines.append(f"ListenAddress = {address}")
-    lines += ["[lab]", f"KnownPeers = {{{', '.join(peers)}}}", f"SessionID = {section.session_id}"]
-    return "\n".join([*lines, "[log]", "level = -1", ""])
-
-
-def engine_settings(settings: DaemonSettings) -> EngineSettings:
-    """What the engine decides with. Designs the filters. Raises ConfigError."""
-    from dsp.design import ChainSpec, design  # noqa: PLC0415 - scipy: once, at start, and nowhere else
-
-    stream, train, band = settings.stream, settings.train, settings.filter
-    rate_mhz = round(stream.rate_hz * MHZ_PER_HZ)
-    try:
-        coefficients = design(
-            ChainSpec(
-                rate_mhz=rate_mhz,
-                band_low_hz=band.band_low_hz,
-                band_high_hz=band.band_high_hz,
-                mains_hz=band.mains_hz,
-                envelope=band.envelope,
-                envelope_hz=band.envelope_hz,
-                rms_window_ms=band.rms_window_ms,
-                min_duration_ms=settings.threshold.min_duration_ms,
-                rail_uv=stream.rail_uv,
-            )
-        )
-    except ValueError as error:
-        raise ConfigError(f"[filter]: {error}") from None
-    core = CoreSettings(
-        rate_mhz=rate_mhz,
-        hop_samples=coefficients.hop_samples,
-        on_nv=round(settings.threshold.on_uv * NV_PER_UV),
-        off_nv=round(settings.threshold.off_uv * NV_PER_UV),
-        channel=train.channel - 1,
-        amplitude_ua=round(train.amplitude_ma * UA_PER_MA),
-        pulse_width_us=train.pulse_width_us,
-        period_us=math.ceil(US_PER_S / train.rate_hz),  # never faster than asked
-        ramp_up_ns=round(train.ramp_up_s * NS_PER_S),
-        plateau_ns=round(train.plateau_s * NS_PER_S),
-        ramp_down_ns=round(train.ramp_down_s * NS_PER_S),
-        hold_off_ns=round(train.hold_off_s * NS_PER_S),
-        relax_ns=round(train.relax_s * NS_PER_S),
-    )
-    return EngineSettings(
-        stream=StreamSpec(
-            name=stream.name,
-            type=stream.type,
-            source_id=stream.source_id,
-            host=stream.host,
-            rate_mhz=rate_mhz,
-            labels=stream.labels,
-            muscle=stream.muscle,
-            speed=stream.speed,
-        ),
-        chain=coefficients.to_dict(),
-        core=core,
-        lease_ns=settings.guard.lease_ms * NS_PER_MS,
-        guard_socket=settings.guard.socket,
-        lsl_config=lsl_config(settings.lsl),
-    )
-
-
-class Config(NamedTuple):
-    """nmesd.toml as it was read at one moment: its bytes, what they mean, and what the engine gets of it."""
-
-    text: bytes
-    settings: DaemonSettings
-    engine: bytes
-
-
-def load(path: Path) -> Config:
-    """Read and check all of nmesd.toml. Raises ConfigError."""
-    text = read_text(path)
-    settings = parse_settings(path, text)
-    return Config(text, settings, engine_settings(settings).to_json())

@@ -1,47 +1,181 @@
-"""Thresholds from a recording's rest, through the very chain that will run live."""
+"""What [threshold] of nmesd.toml comes to in microvolts, whichever of its four units it is in."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
 import numpy as np
 
-from dsp.chain import Chain
+from dsp.calibration import Calibration, calibrate
 from dsp.coefficients import ChainCoefficients
-from dsp.hops import HopCutter
-from dsp.threshold import rest_threshold
+from dsp.measured import measure
+from dsp.rest import find_rest
 from nmesd.daemon.settings import (
     DaemonSettings,
     FilterSection,
     StreamSection,
     ThresholdSection,
-    engine_settings,
+    read_settings,
 )
-from nmesd.errors import RecordError
-from nmesd.sessions.recording import Recording
-from nmesd.units import NV_PER_UV
+from nmesd.errors import ConfigError, RecordError
+from nmesd.sessions.calibration import read_calibration
+from nmesd.sessions.detect import Found, Show, detect
+from nmesd.sessions.recording import Recording, read_recording
+from nmesd.units import MHZ_PER_HZ
+
+FALSE_PER_MIN: Final = 0.2
+"""What a threshold is set to where nobody says: one false trigger in five minutes of rest."""
+
+
+class Thresholds(NamedTuple):
+    """Of the muscle. `false_per_min` is what rest alone is expected to give, with its 90 % range."""
+
+    on_uv: float
+    off_uv: float
+    false_per_min: float | None = None
+    range_per_min: tuple[float, float] | None = None
+    ratios: tuple[float, ...] = ()
+    """Of each speed's threshold to `on_uv`; empty: as the chain is designed."""
+
+    @property
+    def section(self) -> dict[str, Any]:
+        """The same as keys of [threshold], for one without a calibration."""
+        fast = {"fast_ratio": self.ratios[1]} if self.ratios else {}
+        return {"on_uv": self.on_uv, "off_uv": self.off_uv, **fast}
+
+
+def coefficients_of(settings: DaemonSettings) -> ChainCoefficients:
+    """Design the chain. Raises ConfigError."""
+    from dsp.design import ChainSpec, design  # noqa: PLC0415 - scipy: once, at start, and nowhere else
+
+    band, threshold = settings.filter, settings.threshold
+    try:
+        return design(
+            ChainSpec(
+                rate_mhz=round(settings.stream.rate_hz * MHZ_PER_HZ),
+                band_low_hz=band.band_low_hz,
+                band_high_hz=band.band_high_hz,
+                mains_hz=band.mains_hz,
+                envelope=band.envelope,
+                envelope_hz=band.envelope_hz,
+                rms_window_ms=band.rms_window_ms,
+                detector=threshold.detector,
+                min_duration_ms=threshold.min_duration_ms,
+                rail_uv=settings.stream.rail_uv,
+            )
+        )
+    except ValueError as error:
+        raise ConfigError(f"[filter]: {error}") from None
+
+
+def chain_facts(settings: DaemonSettings) -> dict[str, Any]:
+    """The settings that a calibration holds for."""
+    threshold = settings.threshold
+    return {
+        **settings.filter.model_dump(),
+        "detector": threshold.detector,
+        "min_duration_ms": threshold.min_duration_ms,
+    }
+
+
+def thresholds(settings: DaemonSettings) -> Thresholds:
+    """From [threshold], and from the calibration it names. Raises ConfigError."""
+    section = settings.threshold
+    if not section.calibration:
+        ratios = () if section.fast_ratio is None else (1.0, section.fast_ratio)
+        return Thresholds(
+            section.on_uv or 0.0, section.off_uv or 0.0, ratios=ratios
+        )  # both are given: validated
+    path = Path(section.calibration)
+    file = read_calibration(path)
+    made = {"muscle": file.muscle, "rate_hz": file.rate_hz, **file.chain}
+    now = {
+        "muscle": settings.stream.muscle,
+        "rate_hz": settings.stream.rate_hz,
+        **chain_facts(settings),
+    }
+    other = [
+        f"{key} was {made.get(key)!r}, is {value!r}"
+        for key, value in now.items()
+        if made.get(key) != value
+    ]
+    if other:
+        raise ConfigError(
+            f"{path}: made with other settings: {'; '.join(other)}: calibrate again, or set them back"
+        )
+    return of_calibration(file.calibration, section)
+
+
+def of_calibration(calibration: Calibration, section: ThresholdSection) -> Thresholds:
+    """Raises ConfigError if the threshold cannot be said in this unit."""
+    try:
+        on_uv = calibration.on_uv(*section.wanted)
+        tail = calibration.tail
+    except ValueError as error:
+        raise ConfigError(f"[threshold]: {error}") from None
+    off_uv = calibration.off_uv(on_uv) if section.off_uv is None else min(section.off_uv, on_uv)
+    return Thresholds(
+        on_uv, off_uv, tail.false_per_min(on_uv), tail.interval_per_min(on_uv), calibration.ratios
+    )
+
+
+def detect_in(
+    path: Path,
+    rest_s: tuple[float, float] | None,
+    false_per_min: float,
+    config: Path | None,
+    show: Show = lambda _: None,
+) -> tuple[Found, ...]:
+    """`nmesd detect`: the filters and the detector of `config`, or the defaults. Raises NmesdError."""
+    recording = read_recording(path)
+    labels = recording.labels
+    settings = read_settings(config) if config else None
+    coefficients = coefficients_of(
+        DaemonSettings(
+            stream=StreamSection(
+                name="x", rate_hz=recording.fs_hz, labels=labels[:1], muscle=labels[0],
+                rail_uv=settings.stream.rail_uv if settings else 0,
+            ),
+            filter=settings.filter if settings else FilterSection(),
+            threshold=ThresholdSection(
+                on_uv=1, off_uv=1, detector=settings.threshold.detector if settings else "cusum",
+                min_duration_ms=settings.threshold.min_duration_ms if settings else 0,
+            ),
+        )
+    )  # fmt: skip
+    return detect(
+        recording, coefficients, unit="false_per_min", value=false_per_min, rest_s=rest_s, show=show
+    )
 
 
 def from_rest(
-    recording: Recording, rest_s: float, band: FilterSection, channel: int = 0
-) -> tuple[float, float]:
-    """(on_uv, off_uv) from the first `rest_s` seconds of a channel. Raises RecordError if they are too few."""
+    recording: Recording,
+    rest_s: float | None,
+    band: FilterSection,
+    channel: int = 0,
+    section: ThresholdSection | None = None,
+) -> Thresholds:
+    """From the first `rest_s` seconds of a channel, or from the rest that is found in all of it.
+
+    Raises RecordError if there is too little.
+    """
     labels = recording.labels
+    section = section or ThresholdSection(false_per_min=FALSE_PER_MIN, calibration=recording.name)
     settings = DaemonSettings(
         stream=StreamSection(
             name="rest", rate_hz=recording.fs_hz, labels=labels, muscle=labels[channel]
         ),
         filter=band,
-        threshold=ThresholdSection(on_uv=1, off_uv=1),
+        threshold=section,
     )
-    coefficients = ChainCoefficients.from_dict(engine_settings(settings).chain)
-    chain = Chain(coefficients, 1)
-    rest = recording.emg_uv[: int(rest_s * recording.fs_hz), channel : channel + 1]
-    values = [
-        chain.run(hop, (1,), (1,)) for hop in HopCutter(coefficients.hop_samples, 1).cut(rest)
-    ]
+    coefficients = coefficients_of(settings)
+    last = None if rest_s is None else int(rest_s * recording.fs_hz)
+    measured = measure(np.asarray(recording.emg_uv[:last, channel], dtype=np.float64), coefficients)
+    whole = ((coefficients.settle_hops, len(measured.flags)),)
+    rest = find_rest(measured.energy_uv2, measured.hop_s) if rest_s is None else whole
     try:
-        found = rest_threshold(
-            np.array([value.envelope_nv[0] for value in values if not value.flags])
-        )
+        calibration = calibrate(measured, rest, (), coefficients)
     except ValueError as error:
-        raise RecordError(f"{recording.name}: {rest_s:g} s of rest: {error}") from None
-    return found.on_nv / NV_PER_UV, found.off_nv / NV_PER_UV
+        raise RecordError(f"{recording.name}: {error}") from None
+    return of_calibration(calibration, section)

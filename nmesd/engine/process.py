@@ -17,7 +17,7 @@ from dsp.chain import Chain
 from dsp.coefficients import ChainCoefficients
 from dsp.hops import HopCutter
 from nmesd.core.decider import Decider
-from nmesd.core.machine import NO_MEASUREMENT, SETTLING
+from nmesd.core.machine import DISTURBED, NO_MEASUREMENT, SETTLING, listening
 from nmesd.core.values import Arm, Command, Disarm, Mode, ModeChanged, Reset, SetOutput, Trip
 from nmesd.engine.guard_link import GuardLink
 from nmesd.engine.inhibits import PASSING_NS, Inhibits
@@ -369,7 +369,8 @@ class Engine:
         """Inhibits in force, a bit per Reason. The chain's own settling is part of arming, not against it."""
         mask = self._inhibits.mask(now_ns)
         flags = self._decider.last.flags
-        for flag, reason in NO_MEASUREMENT.items():
+        told = NO_MEASUREMENT | DISTURBED if listening(self._decider.state) else NO_MEASUREMENT
+        for flag, reason in told.items():
             if flags & flag:
                 mask |= 1 << reason
         if flags & SETTLING and not arming:

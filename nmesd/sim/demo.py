@@ -115,7 +115,7 @@ def _sections(spec: PatientSpec) -> dict[str, dict[str, Any]]:
     """nmesd.toml for this patient, thresholds from its rest before the first attempt."""
     emg_uv = VirtualPatient(spec).generate(int((spec.first_attempt_s - 1) * spec.rate_hz))
     rest = Recording(emg_uv.astype(np.float32), spec.rate_hz, ("muscle",), (), STREAM)
-    on_uv, off_uv = from_rest(rest, spec.first_attempt_s - 1, FilterSection())
+    found = from_rest(rest, spec.first_attempt_s - 1, FilterSection())
     return {
         "stream": {
             "name": STREAM,
@@ -124,7 +124,7 @@ def _sections(spec: PatientSpec) -> dict[str, dict[str, Any]]:
             "labels": [MUSCLE],
             "muscle": MUSCLE,
         },
-        "threshold": {"on_uv": on_uv, "off_uv": off_uv},
+        "threshold": found.section,
         "train": TRAIN,
     }
 

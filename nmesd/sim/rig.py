@@ -21,7 +21,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from nmesd.daemon.client import ask
-from nmesd.daemon.settings import LslSection, lsl_config
+from nmesd.daemon.engine_config import lsl_config
+from nmesd.daemon.settings import LslSection
 from nmesd.errors import LinkError, NmesdError
 from nmesd.realtime import real_time_granted
 from nmesd.sim.pulses import PulseListener

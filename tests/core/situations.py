@@ -2,6 +2,8 @@
 
 from nmesd.core.machine import (
     FLAT,
+    LEAD_OFF,
+    MOVEMENT,
     NON_FINITE,
     RAILED,
     SETTLING,
@@ -77,6 +79,9 @@ EVENTS: dict[str, Event] = {
     "not finite, settling": Hop(NEXT, 0, active=False, attempt=False, flags=NON_FINITE | SETTLING),
     "railed": Hop(NEXT, 0, active=False, attempt=True, flags=RAILED),
     "flat": Hop(NEXT, 0, active=False, attempt=True, flags=FLAT),
+    "lead off": Hop(NEXT, 0, active=False, attempt=True, flags=LEAD_OFF),
+    "disturbed attempt": Hop(NEXT, ON_NV, active=True, attempt=True, flags=MOVEMENT),
+    "disturbed": Hop(NEXT, 0, active=False, attempt=False, flags=MOVEMENT),
     "railed, flat, settling": Hop(
         NEXT, 0, active=False, attempt=False, flags=RAILED | FLAT | SETTLING
     ),

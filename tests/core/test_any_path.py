@@ -9,6 +9,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from nmesd.core.machine import (
     FLAT,
+    LEAD_OFF,
+    MOVEMENT,
     NON_FINITE,
     RAILED,
     SETTLING,
@@ -120,7 +122,7 @@ class AnyPath(RuleBasedStateMachine):
         ahead_ns=st.sampled_from([-NS_PER_MS, -1, 0, 1, NS_PER_MS, 500 * NS_PER_MS]),
         envelope_nv=st.integers(0, 40_000),
         attempt=st.booleans(),
-        flags=st.sampled_from([0, 0, SETTLING, NON_FINITE, RAILED, FLAT]),
+        flags=st.sampled_from([0, 0, SETTLING, MOVEMENT, NON_FINITE, RAILED, FLAT, LEAD_OFF]),
     )
     def odd_hop(self, ahead_ns: int, envelope_nv: int, attempt: bool, flags: int) -> None:
         self.hop(ahead_ns, envelope_nv, flags, attempt=attempt)

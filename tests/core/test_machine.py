@@ -8,6 +8,7 @@ import pytest
 import dsp.quality
 import nmesd.core.machine
 from nmesd.core.machine import (
+    DISTURBED,
     NO_MEASUREMENT,
     SETTLING,
     State,
@@ -55,8 +56,12 @@ OVER: Outcome = (Mode.REFRACTORY, [(SetOutput, Why.TRAIN_OVER), (ModeChanged, Wh
 OPEN: Outcome = (Mode.REFRACTORY, [(RestartChain, Why.HOLD_OFF_OVER)])
 RELAXED: Outcome = (Mode.ARMED, [(ModeChanged, Why.RELAXED)])
 
-FINITE_HOPS = ("attempt", "active", "tense", "relaxed", "settling attempt", "settling")
-NO_MEASUREMENTS = ("not finite", "not finite, settling", "railed", "flat", "railed, flat, settling")
+FINITE_HOPS = (
+    "attempt", "active", "tense", "relaxed", "settling attempt", "settling", "disturbed attempt", "disturbed",
+)  # fmt: skip
+NO_MEASUREMENTS = (
+    "not finite", "not finite, settling", "railed", "flat", "lead off", "railed, flat, settling",
+)  # fmt: skip
 ARMED_SITUATIONS = [name for name, state in SITUATIONS.items() if state.mode in ARMED_MODES]
 BACKWARDS = ("attempt, back in time", "arm, back in time", "reset, back in time")
 # The docstring's table. A pair that is not here changes nothing.
@@ -122,6 +127,7 @@ def test_a_trip_carries_its_reason_and_numbers(situation: str) -> None:
         ("not finite, settling", (Reason.EMG_NOT_FINITE, 0, 0)),
         ("railed", (Reason.EMG_RAILED, 0, 0)),
         ("flat", (Reason.EMG_FLAT, 0, 0)),
+        ("lead off", (Reason.EMG_LEAD_OFF, 0, 0)),
         ("railed, flat, settling", (Reason.EMG_RAILED, 0, 0)),
     ):
         after, (_, change) = step(before, EVENTS[event], S)
@@ -168,7 +174,7 @@ def test_time_that_stands_still_starts_nothing(situation: str) -> None:
 
 
 def test_flags_and_tension_break_relaxation() -> None:
-    for event in ("tense", "active", "settling", "settling attempt"):
+    for event in ("tense", "active", "settling", "settling attempt", "disturbed"):
         after, commands = step(SITUATIONS["open, relaxed"], EVENTS[event], S)
         assert commands == ()
         assert after.relaxed_since_ns == -1
@@ -179,27 +185,32 @@ DSP_FLAGS = {name: value for name, value in vars(dsp.quality).items() if name.is
 
 def test_the_core_knows_dsp_s_flags() -> None:
     assert {name: getattr(nmesd.core.machine, name) for name in DSP_FLAGS} == DSP_FLAGS
-    assert set(NO_MEASUREMENT) == set(DSP_FLAGS.values()) - {SETTLING}  # settling passes by itself
+    # Settling passes by itself, and every other flag says one of two things.
+    assert set(NO_MEASUREMENT) | set(DISTURBED) == set(DSP_FLAGS.values()) - {SETTLING}
+    assert not set(NO_MEASUREMENT) & set(DISTURBED)
 
 
 @pytest.mark.parametrize("situation", SITUATIONS)
-@pytest.mark.parametrize("flags", range(1 << len(DSP_FLAGS)))
-def test_every_mode_and_every_flag(situation: str, flags: int) -> None:
+def test_every_mode_and_every_flag(situation: str) -> None:
     """A measurement or none: that alone decides whether an arming ends, also in mid-train."""
     before = SITUATIONS[situation]
-    hop = Hop(NEXT, 0, active=False, attempt=True, flags=flags)
-    after, commands = step(before, hop, S)
-    if armed(before) and flags & ~SETTLING:
-        assert after.mode is Mode.TRIPPED
-        assert after.trip is not None
-        assert after.trip.reason is NO_MEASUREMENT[flags & ~SETTLING & -(flags & ~SETTLING)]
-        assert isinstance(commands[0], SetOutput)
-        assert commands[0].amplitude_ua == 0
-    else:
-        assert after.mode is step(before, hop._replace(flags=flags & SETTLING), S)[0].mode
-        assert (after.mode is Mode.TRIPPED) == (before.mode is Mode.TRIPPED)
-        if flags and before.mode is not Mode.STIMULATING:
-            assert after.mode is not Mode.STIMULATING
+    for flags in range(1 << len(DSP_FLAGS)):
+        hop = Hop(NEXT, 0, active=False, attempt=True, flags=flags)
+        after, commands = step(before, hop, S)
+        reasons = [reason for flag, reason in NO_MEASUREMENT.items() if flags & flag]
+        if armed(before) and reasons:
+            assert after.mode is Mode.TRIPPED
+            assert after.trip is not None
+            assert after.trip.reason is reasons[0]
+            assert isinstance(commands[0], SetOutput)
+            assert commands[0].amplitude_ua == 0
+        else:
+            # Whatever else there is in the EMG, it is as if the filters settled.
+            settling = hop._replace(flags=SETTLING if flags else 0)
+            assert after.mode is step(before, settling, S)[0].mode
+            assert (after.mode is Mode.TRIPPED) == (before.mode is Mode.TRIPPED)
+            if flags and before.mode is not Mode.STIMULATING:
+                assert after.mode is not Mode.STIMULATING
 
 
 # ---- one cycle, written out -------------------------------------------------------------------

@@ -20,12 +20,18 @@ from dsp.hops import HopCutter
 from dsp.quality import NON_FINITE, SETTLING
 
 KINDS = ("lowpass", "rms")
+DETECTORS = ("cusum", "envelope")
 ON_NV, OFF_NV = 20_000, 12_000
 PASS_ALL = ((1.0, 0.0, 0.0, 1.0, 0.0, 0.0),)
 
 
-def chain_spec(rate_hz: int, envelope: str, **more: float) -> ChainCoefficients:
-    fields: dict[str, Any] = {"rate_mhz": rate_hz * 1000, "envelope": envelope, **more}
+def chain_spec(rate_hz: int, envelope: str, **more: float | str) -> ChainCoefficients:
+    fields: dict[str, Any] = {
+        "rate_mhz": rate_hz * 1000,
+        "envelope": envelope,
+        "detector": "envelope",
+        **more,
+    }
     return design(ChainSpec(**fields))
 
 
@@ -43,14 +49,16 @@ def emg(rate_hz: int, seconds: float, channels: int, dc_uv: float = 77_000.0) ->
     return dc_uv + noise
 
 
-@pytest.mark.parametrize("envelope", KINDS)
+@pytest.mark.parametrize(
+    ("envelope", "detector"), [("lowpass", "envelope"), ("rms", "envelope"), ("lowpass", "cusum")]
+)
 @pytest.mark.parametrize(("rate_hz", "channels"), [(250, 1), (2148, 3), (4000, 8)])
 @settings(max_examples=15, deadline=None)
 @given(data=st.data())
 def test_chunks_do_not_matter_to_the_bit(
-    envelope: str, rate_hz: int, channels: int, data: st.DataObject
+    envelope: str, detector: str, rate_hz: int, channels: int, data: st.DataObject
 ) -> None:
-    coefficients = chain_spec(rate_hz, envelope, mains_hz=50)
+    coefficients = chain_spec(rate_hz, envelope, mains_hz=50, detector=detector)
     x = emg(rate_hz, 0.8, channels)
     bad = data.draw(st.none() | st.integers(0, len(x) - 1), label="bad sample")
     if bad is not None:
@@ -102,7 +110,7 @@ def test_settling_is_flagged_and_closed_then_detection_opens(envelope: str) -> N
 
 
 def test_an_onset_becomes_active_and_an_attempt_on_its_channel_only() -> None:
-    coefficients = chain_spec(1000, "lowpass")
+    coefficients = chain_spec(1000, "lowpass", min_duration_ms=30.0)
     x = emg(1000, 2.0, 2)
     x[1000:, 1] = x[:1000, 1]
     values = run(Chain(coefficients, 2), [x], 1, 2)
@@ -113,10 +121,14 @@ def test_an_onset_becomes_active_and_an_attempt_on_its_channel_only() -> None:
     assert not any(value.active[1] for value in values)
 
 
-@pytest.mark.parametrize("envelope", KINDS)
+@pytest.mark.parametrize(
+    ("envelope", "detector"), [("lowpass", "envelope"), ("rms", "envelope"), ("lowpass", "cusum")]
+)
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, 1e12, -1e300])
-def test_a_bad_sample_refuses_its_hop_and_leaves_no_trace(envelope: str, bad: float) -> None:
-    coefficients = chain_spec(4000, envelope)
+def test_a_bad_sample_refuses_its_hop_and_leaves_no_trace(
+    envelope: str, detector: str, bad: float
+) -> None:
+    coefficients = chain_spec(4000, envelope, detector=detector)
     before, after = emg(4000, 0.5, 2), emg(4000, 0.5, 2, dc_uv=-3000.0)
     hop = before[:4].copy()
     hop[2, 1] = bad
@@ -127,8 +139,9 @@ def test_a_bad_sample_refuses_its_hop_and_leaves_no_trace(envelope: str, bad: fl
 
 
 @pytest.mark.parametrize("envelope", KINDS)
-def test_restart_forgets_everything(envelope: str) -> None:
-    coefficients = chain_spec(1000, envelope)
+@pytest.mark.parametrize("detector", DETECTORS)
+def test_restart_forgets_everything(envelope: str, detector: str) -> None:
+    coefficients = chain_spec(1000, envelope, detector=detector)
     chain = Chain(coefficients, 1)
     x = emg(1000, 1.0, 1)
     first = run(chain, [x], 1, 1)
@@ -203,11 +216,47 @@ def test_a_hop_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
 
 
 @pytest.mark.parametrize(("on", "off"), [(1, 2), (2, 1), (3, 3)])
-def test_thresholds_are_one_a_channel(on: int, off: int) -> None:
-    chain = Chain(bare(), 2)
-    chain.run(np.zeros((1, 2)), [ON_NV] * 2, [OFF_NV] * 2)
-    with pytest.raises(ValueError, match="zip"):
+@pytest.mark.parametrize("cusum", [(), ((1.0, 20.0, 80.0),)])
+def test_thresholds_are_one_a_channel(
+    on: int, off: int, cusum: tuple[tuple[float, ...], ...]
+) -> None:
+    chain = Chain(bare(cusum=cusum), 2)
+    for _ in range(2):
+        chain.run(np.zeros((1, 2)), [ON_NV] * 2, [OFF_NV] * 2)
+    with pytest.raises(ValueError, match=r"zip|broadcast|thresholds"):
         chain.run(np.zeros((1, 2)), [ON_NV] * on, [OFF_NV] * off)
+
+
+def test_with_the_cusum_an_onset_is_an_attempt_before_the_envelope_says_so() -> None:
+    sooner, later = (
+        chain_spec(
+            1000, "lowpass", detector=detector, min_duration_ms=30.0 * (detector == "envelope")
+        )
+        for detector in DETECTORS
+    )
+    x = emg(1000, 2.0, 1)
+    on_nv, off_nv = (10_000,), (8000,)
+    first = []
+    for coefficients in (sooner, later):
+        chain, cutter = Chain(coefficients, 1), HopCutter(1, 1)
+        values = [chain.run(hop, on_nv, off_nv) for hop in cutter.cut(x)]
+        first.append(next(n for n, value in enumerate(values) if value.attempt[0]))
+        assert all(value.active[0] for value in values[first[-1] + 100 :])
+    assert 1000 < first[0] < 1010
+    assert first[0] + 20 < first[1] < 1100
+
+
+def test_the_energy_of_a_hop_is_that_of_its_filtered_samples() -> None:
+    coefficients = chain_spec(4000, "lowpass")
+    x = emg(4000, 0.2, 2)
+    chain, cutter = Chain(coefficients, 2), HopCutter(4, 2)
+    energies = []
+    for hop in cutter.cut(x):
+        chain.run(hop, [ON_NV] * 2, [OFF_NV] * 2)
+        energies.append(chain.energy_uv2.copy())
+    filtered = signal.sosfilt(np.array(coefficients.filter_sos), x - x[0], axis=0)
+    expected = (filtered**2).reshape(-1, 4, 2).sum(axis=1)
+    assert np.allclose(energies, expected, rtol=1e-6, atol=1e-9)
 
 
 def test_the_hop_is_not_changed() -> None:
@@ -219,7 +268,7 @@ def test_the_hop_is_not_changed() -> None:
 
 def test_running_needs_no_scipy(repo_root: Path) -> None:
     code = (
-        "import sys, dsp.chain, dsp.hops, dsp.threshold;"
+        "import sys, dsp.chain, dsp.hops, dsp.calibration, dsp.rest;"
         "sys.exit(any(name.split('.')[0] == 'scipy' for name in sys.modules))"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=repo_root)

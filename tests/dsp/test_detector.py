@@ -9,6 +9,27 @@ from dsp.detector import REST, advance, is_active, is_attempt
 ON_NV, OFF_NV = 100, 60
 
 
+def one_hop(lasted_hops: int, envelope_nv: int, on_nv: int, off_nv: int) -> int:
+    """Where the envelope decides."""
+    return advance(lasted_hops, begins=envelope_nv >= on_nv, goes_on=envelope_nv >= off_nv)
+
+
+@pytest.mark.parametrize(
+    ("lasted_hops", "begins", "goes_on", "after"),
+    [
+        (0, True, False, 1),  # evidence is full before the envelope has risen
+        (5, True, False, 6),  # and the envelope may rise later
+        (0, False, True, 0),
+        (5, False, True, 6),
+        (5, False, False, 0),
+    ],
+)
+def test_what_begins_need_not_go_on_yet(
+    lasted_hops: int, begins: bool, goes_on: bool, after: int
+) -> None:
+    assert advance(lasted_hops, begins=begins, goes_on=goes_on) == after
+
+
 @pytest.mark.parametrize(
     ("lasted_hops", "envelope_nv", "after"),
     [
@@ -26,7 +47,7 @@ ON_NV, OFF_NV = 100, 60
     ],
 )
 def test_one_hop(lasted_hops: int, envelope_nv: int, after: int) -> None:
-    assert advance(lasted_hops, envelope_nv, ON_NV, OFF_NV) == after
+    assert one_hop(lasted_hops, envelope_nv, ON_NV, OFF_NV) == after
 
 
 @pytest.mark.parametrize(
@@ -52,7 +73,7 @@ def test_rest_is_no_hops() -> None:
 def lasting(envelope_nv: list[int], on_nv: int, off_nv: int) -> list[int]:
     lasted, states = REST, []
     for value in envelope_nv:
-        lasted = advance(lasted, value, on_nv, off_nv)
+        lasted = one_hop(lasted, value, on_nv, off_nv)
         states.append(lasted)
     return states
 

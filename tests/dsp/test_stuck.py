@@ -13,7 +13,7 @@ from dsp.chain import Chain, HopValues
 from dsp.coefficients import ChainCoefficients
 from dsp.design import ChainSpec, design
 from dsp.hops import HopCutter
-from dsp.quality import FLAT, NON_FINITE, RAILED, SETTLING
+from dsp.quality import CLIPPED, FLAT, NON_FINITE, POP, RAILED, SETTLING
 from dsp.stuck import RAIL_HOPS, RAIL_SHARE
 
 RAIL_UV = 187_500.0
@@ -118,6 +118,7 @@ def test_one_other_sample_within_a_hop_begins_the_count_anew() -> None:
     assert flagged(run(one, coefficients, x), FLAT) == []
 
 
+@pytest.mark.slow
 def test_a_coarse_converter_is_not_flat() -> None:
     """Its step as large as the noise, at the slowest rate taken: 10 minutes."""
     one, coefficients = chain(200)
@@ -150,10 +151,11 @@ def test_a_refused_hop_gives_nothing_and_the_chain_settles_after_it() -> None:
     for value in values[1002:1200]:
         assert value.flags & RAILED
         assert value[:3] == ((0,), (False,), (False,))
-    settled = 1200 + coefficients.settle_hops
-    assert {value.flags for value in values[1200:settled]} == {SETTLING}
+    told = CLIPPED | POP  # of the restart, and of noise that is far over this test's threshold
+    after = [value._replace(flags=value.flags & ~told) for value in values[1200:]]
+    assert {value.flags for value in after[: coefficients.settle_hops]} == {SETTLING}
     fresh, _ = chain(1000)
-    assert values[1200:] == run(fresh, coefficients, x[1200:])
+    assert after == run(fresh, coefficients, x[1200:])
 
 
 def test_a_restart_does_not_make_an_amplifier_move() -> None:

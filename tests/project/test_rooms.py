@@ -23,8 +23,9 @@ MAY_USE: dict[str, set[str]] = {
     "nmesd/drivers": {"serial", "gpiod"},
     "nmesd/engine": {"numpy", "pylsl"},
     "nmesd/daemon": {"numpy", "pylsl", "structlog", "pydantic", "aiomqtt"},
-    "nmesd/sessions": {"numpy", "pyxdf", "matplotlib"},
+    "nmesd/sessions": {"numpy", "pyxdf", "edfio", "matplotlib"},
     "nmesd/sim": {"numpy", "scipy", "pylsl", "pyxdf", "rich"},
+    "nmesd/calibrating": {"numpy", "pylsl", "rich"},
     "nmesd/commissioning": {"serial"},
     "nmesd/cli": {"numpy", "pylsl", "structlog", "pydantic", "typer", "rich", "pyxdf"},
 }

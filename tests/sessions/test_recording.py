@@ -139,9 +139,9 @@ def test_a_rate_that_contradicts_the_file_is_refused(tmp_path: Path) -> None:
         read_recording(path, fs_hz=500.0)
 
 
-@pytest.mark.parametrize("name", ["s.edf", "s"])
+@pytest.mark.parametrize("name", ["s.mat", "s"])
 def test_other_files_are_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(RecordError, match=r"use \.xdf, \.csv or \.npz"):
+    with pytest.raises(RecordError, match=r"use \.xdf, \.csv, \.edf, \.bdf or \.npz"):
         read_recording(tmp_path / name)
     with pytest.raises(RecordError, match="no such file"):
         read_recording(tmp_path / "s.xdf")
@@ -289,4 +289,4 @@ def test_what_is_no_xdf_is_refused(tmp_path: Path) -> None:
 
 
 def test_every_suffix_has_its_reader() -> None:
-    assert set(recording._READERS) == {".xdf", ".csv", ".npz"}
+    assert set(recording._READERS) == {".xdf", ".csv", ".npz", ".edf", ".bdf"}

@@ -12,13 +12,8 @@ from dsp.coefficients import ChainCoefficients
 from dsp.hops import HopCutter
 from nmesd.core.decider import Decider
 from nmesd.core.values import Arm, Disarm, Mode, ModeChanged, SetOutput, Trip
-from nmesd.daemon.settings import (
-    DaemonSettings,
-    StreamSection,
-    ThresholdSection,
-    TrainSection,
-    engine_settings,
-)
+from nmesd.daemon.engine_config import engine_settings
+from nmesd.daemon.settings import DaemonSettings, StreamSection, ThresholdSection, TrainSection
 from nmesd.errors import Reason
 from nmesd.sessions.folder import Folder, Writer
 from nmesd.sessions.replay import decide_again, first_difference, replay

@@ -1,0 +1,113 @@
+"""Does a train trigger the next? A thousand trains of the virtual patient, at full amplitude.
+
+    python bench/artefact.py [--trains 1000] [--json FILE]
+
+In sample time, with the shortest pauses that nmesd.toml allows. After each train the patient lies still or goes on
+trying; the amplifier recovers quickly or slowly. A *re-trigger* is a train that no new attempt asked for: one that
+begins outside every attempt, or a second one in the same. Exit code 1 if there is any.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+from rich.progress import Progress
+
+from nmesd.daemon.engine_config import engine_settings
+from nmesd.daemon.settings import (
+    DaemonSettings,
+    FilterSection,
+    StreamSection,
+    ThresholdSection,
+    TrainSection,
+)
+from nmesd.daemon.thresholds import from_rest
+from nmesd.sessions.recording import Recording
+from nmesd.sim.sample_time import Outcome, run
+from nmesd.sim.spec import PatientSpec
+from nmesd.sim.virtual_patient import VirtualPatient
+
+FULL_MA: Final = 130.0  # the ceiling of [train]
+SHORTEST: Final = TrainSection(
+    amplitude_ma=FULL_MA,
+    ramp_up_s=0.1,
+    plateau_s=0.4,
+    ramp_down_s=0.1,
+    hold_off_s=0.25,
+    relax_s=0.1,
+)
+REST_S: Final = 20.0
+# Attempts are shorter than a train and its pause: a second train in one attempt is nobody's wish.
+QUICK: Final[dict[str, Any]] = {
+    "first_attempt_s": 3.0, "interval_s": 2.4, "interval_jitter_s": 0.3,
+    "duration_s": 0.8, "duration_jitter_s": 0.1,
+}  # fmt: skip
+PATIENTS: Final[dict[str, dict[str, Any]]] = {
+    "amplifier recovers in 2 ms": {},
+    "in 20 ms": {"recovery_tau_ms": 20.0},
+    "in 100 ms": {"recovery_tau_ms": 100.0},
+    "in 20 ms, weak attempts (6 dB), mains": {
+        "recovery_tau_ms": 20.0,
+        "attempt_db": 6.0,
+        "mains_uv": 9.0,
+    },
+}
+
+
+def settings_for(spec: PatientSpec, train: TrainSection) -> Any:
+    """Thresholds from the patient's own rest."""
+    resting = PatientSpec(
+        **{**{f: getattr(spec, f) for f in spec.__dataclass_fields__}, "first_attempt_s": 1e6}
+    )
+    emg_uv = VirtualPatient(resting).generate(int(REST_S * spec.rate_hz))
+    rest = Recording(emg_uv[:, :1], spec.rate_hz, ("x",), (), "rest")
+    found = from_rest(rest, REST_S, FilterSection())
+    return engine_settings(
+        DaemonSettings(
+            stream=StreamSection(name="x", rate_hz=spec.rate_hz, labels=("x",), muscle="x"),
+            threshold=ThresholdSection(**found.section),
+            train=train,
+        )
+    )
+
+
+def main() -> int:
+    """Print the table; 1 if any train triggered another."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--trains", type=int, default=1000)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    rows, each = [], -(-options.trains // len(PATIENTS))
+    with Progress(console=Console(stderr=True)) as bars:
+        for name, more in PATIENTS.items():
+            bar = bars.add_task(name, total=each)
+            spec = PatientSpec(**{**QUICK, **more})
+            outcome: Outcome = run(
+                spec, settings_for(spec, SHORTEST), 1e6, most_trains=each,
+                show=lambda n, bar=bar: bars.update(bar, completed=n),  # type: ignore[misc]
+            )  # fmt: skip
+            rows.append({
+                "patient": name, "trains": len(outcome.trains), "attempts": len(outcome.attempts),
+                "answered": outcome.answered(), "re_triggers": len(outcome.false()), "pulses": outcome.pulses,
+                "trip": outcome.trip,
+            })  # fmt: skip
+    print("| patient | trains | attempts | answered | re-triggers |\n|---|--:|--:|--:|--:|")
+    for row in rows:
+        print(
+            f"| {row['patient']} | {row['trains']} | {row['attempts']} "
+            f"| {row['answered']} | {row['re_triggers']} |"
+        )
+    if options.json:
+        options.json.write_text(json.dumps(rows, indent=1) + "\n")
+    done = all(row["trains"] >= each for row in rows)
+    return 0 if done and not any(row["re_triggers"] for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

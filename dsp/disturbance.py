@@ -1,0 +1,154 @@
+"""What is in the EMG that is no EMG: hum, movement, a lead that came off, a pop, a heart.
+
+Looks at raw and filtered samples, always, also while a train runs and in all channels. What it finds it
+keeps telling for a settle time after it was last seen, so that nothing is decided on a disturbance's edge.
+
+Slow things need no fast look: one hop in every 4 ms is averaged, the averages are judged every 20 ms, and a
+hop between costs nothing. All averages are one-pole, a += share (new - a), kept as the rows of one array:
+
+    level       mean of the raw hop, 20 ms; and 2 s  lead off: the two differ by more than electrodes can
+    movement    (level - slow level)^2, 250 ms       against the power in the band
+    band        power of the filtered EMG, 100 ms
+    hum         mean of the filtered hop times cos   2 (I^2 + Q^2) is the power of the hum that the notch
+                and sin of 50 and 60 Hz, 200 ms      has left: against the band's and the threshold's
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from dsp.blocks import Array
+from dsp.coefficients import ChainCoefficients
+from dsp.quality import LEAD_OFF, MAINS, MOVEMENT
+
+LOOK_S: Final = 0.004
+JUDGE_LOOKS: Final = 5
+
+LEAD_OFF_UV: Final = 150_000.0
+"""Between two electrodes of one kind are at most 100 mV (ANSI/AAMI EC12), and an input whose lead is off drifts to
+its rail. A slow amplifier (20 ms) shifts by 23 mV under pulses of 130 mA (`nmesd.sim`)."""
+
+MAINS_SHARE: Final = 0.5
+"""Of powers. Hum that was there at the calibration lies below half the threshold's power, and does no harm. Of
+EMG, a hundredth falls in the 2 Hz around 50."""
+
+MOVEMENT_RATIO: Final = 300.0
+"""Of powers, below 8 Hz to in the band: an attempt raises the second, so that it is not mistaken for movement."""
+
+MOVEMENT_LEAST_UV: Final = 500.0
+"""R.m.s. Skin stretches by tenths of a millivolt by itself (De Luca 2010); at 5 Hz the high-pass takes 48 dB or
+more, and leaves 2 µV of it."""
+
+_SECONDS: Final = (0.02, 2.0, 0.25, 0.1, 0.2, 0.2, 0.2, 0.2)
+_FAST, _SLOW, _MOVEMENT, _BAND, _HUM = 0, 1, 2, 3, 4
+_HUM_HZ: Final = (50.0, 60.0)
+_NV2_PER_UV2: Final = 1e6
+
+
+class Disturbance:
+    """Flags of all channels together."""
+
+    __slots__ = (
+        "_average", "_band_unit", "_change", "_every", "_flags", "_fresh", "_hop", "_left", "_looks", "_mean",
+        "_mean_of", "_new", "_on_nv", "_on_uv2", "_settle", "_share", "_step", "_until",
+    )  # fmt: skip
+
+    def __init__(self, coefficients: ChainCoefficients, channels: int) -> None:
+        """Watch as `coefficients` say, with `watch_hops` at least 1."""
+        hop_s = coefficients.hop_samples * 1000 / coefficients.rate_mhz
+        shape = (len(_SECONDS), channels)
+        self._every = max(1, round(LOOK_S / hop_s))
+        self._settle = coefficients.watch_hops
+        share = 1.0 - np.exp(-self._every * hop_s / np.array(_SECONDS))
+        self._share = np.broadcast_to(share[:, None], shape).copy()
+        self._step = [2 * math.pi * hop_s * hz for hz in _HUM_HZ]
+        self._mean_of = np.full(coefficients.hop_samples, 1.0 / coefficients.hop_samples)
+        self._band_unit = 1.0 / coefficients.hop_samples
+        self._mean, self._left = np.zeros(channels), np.zeros(channels)
+        self._on_nv: tuple[int, ...] = ()
+        self._on_uv2 = np.zeros(channels)
+        self._new, self._average, self._change = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+        self._until = dict.fromkeys((LEAD_OFF, MAINS, MOVEMENT), 0)
+        self._hop = self._looks = self._flags = 0
+        self._fresh = True
+
+    def restart(self) -> None:
+        """Forget the averages, not what is being told."""
+        self._fresh = True
+
+    @property
+    def hum_share(self) -> float:
+        """Of what the filters leave, over a quarter of a second: the share that is hum, of the worst channel."""
+        return float((self._hum() / np.maximum(self._average[_BAND], 1e-12)).max())
+
+    def run(
+        self,
+        hop: Array,
+        filtered: Array,
+        energy_uv2: Array,
+        on_nv: Sequence[int],
+        *,
+        settled: bool = True,
+    ) -> int:
+        """Flags of this hop.
+
+        Args:
+            hop: (hop_samples, channels) raw microvolts, finite.
+            filtered: the same after the filters.
+            energy_uv2: (channels,) sum of squares of `filtered`.
+            on_nv: on threshold of each channel, nanovolts.
+            settled: False while the filters still ring: then nothing is averaged.
+        """
+        self._hop += 1
+        if self._hop % self._every == 0:
+            self._flags = sum(flag for flag, until in self._until.items() if until > self._hop)
+            if not settled:
+                return self._flags
+            np.dot(self._mean_of, hop, self._mean)
+            np.dot(self._mean_of, filtered, self._left)
+            self._look(self._mean, self._left, energy_uv2)
+            self._looks += 1
+            if self._looks % JUDGE_LOOKS == 0:
+                for flag in self._found(on_nv):
+                    self._until[flag] = self._hop + self._settle
+            self._flags = sum(flag for flag, until in self._until.items() if until > self._hop)
+        return self._flags
+
+    def _look(self, mean_uv: Array, left_uv: Array, energy_uv2: Array) -> None:
+        new, average, change = self._new, self._average, self._change
+        if self._fresh:
+            self._fresh = False
+            average.fill(0.0)
+            average[: _SLOW + 1] = mean_uv
+        new[: _SLOW + 1] = mean_uv
+        moved = np.subtract(average[_FAST], average[_SLOW], change[_FAST])
+        np.multiply(moved, moved, new[_MOVEMENT])
+        np.multiply(energy_uv2, self._band_unit, new[_BAND])
+        angles = [step * self._hop for step in self._step]
+        waves = np.array([*map(math.cos, angles), *map(math.sin, angles)])
+        np.multiply.outer(waves, left_uv, out=new[_HUM:])
+        np.subtract(new, average, change)
+        np.multiply(change, self._share, change)
+        np.add(average, change, average)
+
+    def _found(self, on_nv: Sequence[int]) -> list[int]:
+        if on_nv != self._on_nv:
+            self._on_nv = tuple(on_nv)
+            np.divide(np.square(np.array(on_nv, dtype=np.float64)), _NV2_PER_UV2, out=self._on_uv2)
+        average = self._average
+        moved, band = average[_FAST] - average[_SLOW], average[_BAND]
+        found = []
+        if (np.abs(moved) > LEAD_OFF_UV).any():
+            found.append(LEAD_OFF)
+        if (self._hum() > MAINS_SHARE * np.maximum(band, self._on_uv2)).any():
+            found.append(MAINS)
+        if (average[_MOVEMENT] > np.maximum(MOVEMENT_RATIO * band, MOVEMENT_LEAST_UV**2)).any():
+            found.append(MOVEMENT)
+        return found
+
+    def _hum(self) -> Array:
+        """Power at 50 or at 60 Hz, whichever is more."""
+        squares = self._average[_HUM:] ** 2
+        return np.asarray(2.0 * np.maximum(squares[0] + squares[2], squares[1] + squares[3]))
