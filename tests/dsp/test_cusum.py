@@ -160,3 +160,8 @@ def test_scale(power: int) -> None:
 def test_a_speed_that_is_none_is_refused(speed: tuple[float, ...]) -> None:
     with pytest.raises(ValueError, match="must be a ratio, evidence and a longer memory"):
         coefficients((speed,))
+
+
+def test_a_threshold_for_each_channel_and_no_more() -> None:
+    with pytest.raises(ValueError, match="2 thresholds for 1 channels"):
+        Cusum(coefficients(ONE), 1).step(np.zeros(1), (1000, 1000))

@@ -101,6 +101,7 @@ def test_the_envelope_is_one_or_the_other() -> None:
     [
         ({"rate_mhz": 199_999}, "rate_mhz is 199999, must be 200000 to 20000000 mHz"),
         ({"rate_mhz": 20_000_001}, "rate_mhz is 20000001"),
+        ({"detector": "glr"}, "detector is 'glr', must be 'cusum' or 'envelope'"),
         ({"band_low_hz": 4.9}, "band_low_hz is 4.9, must be 5.0 to 100.0 Hz"),
         ({"band_low_hz": math.nan}, "band_low_hz is nan"),
         ({"band_low_hz": 60.0, "band_high_hz": 60.0}, "band_low_hz is 60.0, must be below"),

@@ -12,7 +12,7 @@ from dsp.blocks import Array
 from dsp.chain import Chain
 from dsp.design import WATCH_MS, ChainSpec, design
 from dsp.hops import HopCutter
-from dsp.quality import CLIPPED, HEART, LEAD_OFF, MAINS, MOVEMENT, POP, SETTLING
+from dsp.quality import CLIPPED, HEART, LEAD_OFF, MAINS, MOVEMENT, NON_FINITE, POP, SETTLING
 
 RATES_HZ = (250, 1000, 4000)
 SECONDS, FROM_S, TO_S = 9.0, 3.0, 6.0
@@ -193,3 +193,9 @@ def test_each_channel_is_watched_and_one_is_enough() -> None:
     chain, cutter = Chain(design(ChainSpec(rate_mhz=1_000_000, mains_hz=50)), 3), HopCutter(1, 3)
     told = [chain.run(hop, (12_000,) * 3, (8000,) * 3).flags for hop in cutter.cut(emg_uv)]
     assert np.any(np.array(told) & MAINS)
+
+
+def test_a_record_from_before_is_watched_for_nothing() -> None:
+    chain = Chain(replace(design(ChainSpec(rate_mhz=1_000_000)), watch_hops=0), 1)
+    assert chain.run(np.array([[np.nan]]), (12_000,), (8000,)).flags == NON_FINITE
+    assert chain.run(np.array([[1.0]]), (12_000,), (8000,)).flags == SETTLING
