@@ -16,7 +16,7 @@ from nmesd.daemon.thresholds import from_rest
 from nmesd.sessions.recording import read_recording
 
 FILTER: dict[str, Any] = {}  # the defaults
-FALSE_PER_MIN = 0.2  # at speed the guard's shortest rest is long: hardly a second train may follow
+FALSE_PER_MIN = 0.2
 STOOD_STILL = {
     "GUARD_LATE", "MACHINE_STALLED", "LEASE_EXPIRED", "ENGINE_OVERRUN", "EMG_STALE", "EMG_BACKLOG",
 }  # fmt: skip
@@ -90,7 +90,8 @@ def played(file: File, data_dir: Path, make_bench: Callable[..., Any]) -> str:
             },
             "filter": FILTER,
             "threshold": found.section,
-            "train": TRAIN,
+            # At speed too the guard wants a quarter of a second between trains.
+            "train": {**TRAIN, "hold_off_s": max(TRAIN["hold_off_s"], 0.25 * file.speed)},
         }
     )
     rig = bench.rig
