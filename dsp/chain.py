@@ -63,6 +63,7 @@ class Chain:
         "_envelope",
         "_filter",
         "_filtered",
+        "_hop",
         "_lasted",
         "_min_hops",
         "_none_begins",
@@ -100,6 +101,7 @@ class Chain:
         self._closed = (False,) * channels
         self._zero_nv = (0,) * channels
         self._stuck = StuckWatch(coefficients, channels)
+        self._hop = 0  # since the beginning, restarts or not: what is told lasts in time
         self.restart()
 
     def restart(self) -> None:
@@ -123,9 +125,7 @@ class Chain:
         """Share of the filtered power that is mains hum, of the worst channel; 0 if nothing is watched for."""
         return self._disturbance.hum_share if self._disturbance else 0.0
 
-    def run(  # noqa: C901 - the steps of a hop, one after the other
-        self, hop: Array, on_nv: Sequence[int], off_nv: Sequence[int]
-    ) -> HopValues:
+    def run(self, hop: Array, on_nv: Sequence[int], off_nv: Sequence[int]) -> HopValues:
         """Take one hop through the chain.
 
         Args:
@@ -149,12 +149,13 @@ class Chain:
             raise ValueError(
                 f"{len(on_nv)} and {len(off_nv)} thresholds for {self._channels} channels"
             )
+        self._hop += 1
         # One call instead of isfinite and all. NaN fails every comparison, so it is refused too.
         energy_uv2 = float(np.vdot(hop, hop))
         if not energy_uv2 < _MAX_ENERGY_UV2:
             self._stuck.restart()
             return self._refuse(NON_FINITE)
-        stuck = self._stuck.run(hop, energy_uv2)
+        stuck = self._stuck.run(self._hop, hop, energy_uv2)
         if stuck & ~CLIPPED:
             return self._refuse(stuck)
         if self._since_restart == 0:
@@ -167,17 +168,15 @@ class Chain:
         if self._disturbance:
             settled = self._since_restart >= self._settle_hops
             flags |= self._disturbance.run(
-                hop, self._filtered, self._energy, on_nv, settled=settled
+                self._hop, hop, self._filtered, self._energy, on_nv, settled=settled
             )
         envelope_nv = _nanovolts(self._envelope.run(self._filtered))  # overwrites what was filtered
         if self._since_restart < self._settle_hops:
             self._since_restart += 1
-            if self._onsets:
-                self._onsets.wait()
             return HopValues(envelope_nv, self._closed, self._closed, flags | SETTLING)
         lasted = self._lasted = self._advance(envelope_nv, on_nv, off_nv)
         if self._onsets:
-            flags |= self._onsets.run(self._energy.tolist(), on_nv, lasted)
+            flags |= self._onsets.run(self._hop, self._energy.tolist(), on_nv, lasted)
         if flags or lasted is self._at_rest:
             return HopValues(envelope_nv, self._closed, self._closed, flags)
         return HopValues(
@@ -207,8 +206,6 @@ class Chain:
 
     def _refuse(self, flags: int) -> HopValues:
         self.restart()
-        if self._onsets:
-            self._onsets.wait()
         return HopValues(self._zero_nv, self._closed, self._closed, flags)
 
 

@@ -51,7 +51,7 @@ class Disturbance:
     """Flags of all channels together."""
 
     __slots__ = (
-        "_average", "_band_unit", "_change", "_every", "_flags", "_fresh", "_hop", "_left", "_looks", "_mean",
+        "_average", "_band_unit", "_change", "_every", "_flags", "_fresh", "_left", "_looks", "_mean",
         "_mean_of", "_new", "_on_nv", "_on_uv2", "_settle", "_share", "_step", "_until",
     )  # fmt: skip
 
@@ -71,7 +71,7 @@ class Disturbance:
         self._on_uv2 = np.zeros(channels)
         self._new, self._average, self._change = np.zeros(shape), np.zeros(shape), np.zeros(shape)
         self._until = dict.fromkeys((LEAD_OFF, MAINS, MOVEMENT), 0)
-        self._hop = self._looks = self._flags = 0
+        self._looks = self._flags = 0
         self._fresh = True
 
     def restart(self) -> None:
@@ -85,6 +85,7 @@ class Disturbance:
 
     def run(
         self,
+        number: int,
         hop: Array,
         filtered: Array,
         energy_uv2: Array,
@@ -95,28 +96,28 @@ class Disturbance:
         """Flags of this hop.
 
         Args:
+            number: of the hop; it grows.
             hop: (hop_samples, channels) raw microvolts, finite.
             filtered: the same after the filters.
             energy_uv2: (channels,) sum of squares of `filtered`.
             on_nv: on threshold of each channel, nanovolts.
             settled: False while the filters still ring: then nothing is averaged.
         """
-        self._hop += 1
-        if self._hop % self._every == 0:
-            self._flags = sum(flag for flag, until in self._until.items() if until > self._hop)
+        if number % self._every == 0:
+            self._flags = sum(flag for flag, until in self._until.items() if until > number)
             if not settled:
                 return self._flags
             np.dot(self._mean_of, hop, self._mean)
             np.dot(self._mean_of, filtered, self._left)
-            self._look(self._mean, self._left, energy_uv2)
+            self._look(number, self._mean, self._left, energy_uv2)
             self._looks += 1
             if self._looks % JUDGE_LOOKS == 0:
                 for flag in self._found(on_nv):
-                    self._until[flag] = self._hop + self._settle
-            self._flags = sum(flag for flag, until in self._until.items() if until > self._hop)
+                    self._until[flag] = number + self._settle
+            self._flags = sum(flag for flag, until in self._until.items() if until > number)
         return self._flags
 
-    def _look(self, mean_uv: Array, left_uv: Array, energy_uv2: Array) -> None:
+    def _look(self, number: int, mean_uv: Array, left_uv: Array, energy_uv2: Array) -> None:
         new, average, change = self._new, self._average, self._change
         if self._fresh:
             self._fresh = False
@@ -126,7 +127,7 @@ class Disturbance:
         moved = np.subtract(average[_FAST], average[_SLOW], change[_FAST])
         np.multiply(moved, moved, new[_MOVEMENT])
         np.multiply(energy_uv2, self._band_unit, new[_BAND])
-        angles = [step * self._hop for step in self._step]
+        angles = [step * number for step in self._step]
         waves = np.array([*map(math.cos, angles), *map(math.sin, angles)])
         np.multiply.outer(waves, left_uv, out=new[_HUM:])
         np.subtract(new, average, change)

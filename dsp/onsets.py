@@ -78,21 +78,22 @@ class OnsetWatch:
         self._loud_at = [self._hop] * len(self._loud_at)
         self._lasted = [0] * len(self._loud_at)
 
-    def wait(self) -> None:
-        """A hop goes by that is not looked at: what is told lasts in time, and not in hops that are."""
-        self._hop += 1
-
     def run(
-        self, energy_uv2: Sequence[float], on_nv: Sequence[int], lasted_hops: Sequence[int]
+        self,
+        number: int,
+        energy_uv2: Sequence[float],
+        on_nv: Sequence[int],
+        lasted_hops: Sequence[int],
     ) -> int:
         """Flags of this hop: POP, HEART, both or 0.
 
         Args:
+            number: of the hop; it grows.
             energy_uv2: sum of squares of each channel's filtered samples of this hop.
             on_nv: on threshold of each channel, nanovolts.
             lasted_hops: of each channel, the detector's state; the caller does not change the list afterwards.
         """
-        self._hop += 1
+        self._hop = number
         if on_nv != self._on_nv:
             self._on_nv = tuple(on_nv)
             powers = [self._samples * nv**2 / _NV2_PER_UV2 for nv in on_nv]

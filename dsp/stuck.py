@@ -41,7 +41,7 @@ class StuckWatch:
     """Counts, per channel, the hops it has been at the rail and those it has not moved."""
 
     __slots__ = (
-        "_clip_hops", "_clipped_until", "_flat_hops", "_hop", "_last_uv", "_nowhere", "_rail_uv", "_rail_uv2",
+        "_clip_hops", "_clipped_until", "_flat_hops", "_last_uv", "_nowhere", "_rail_uv", "_rail_uv2",
         "_railed", "_still", "_touched", "_watch_hops",
     )  # fmt: skip
 
@@ -52,7 +52,7 @@ class StuckWatch:
         hop_s = coefficients.hop_samples * 1000 / coefficients.rate_mhz
         self._clip_hops = round(CLIP_S / hop_s)
         self._watch_hops = coefficients.watch_hops
-        self._hop = self._clipped_until = 0
+        self._clipped_until = 0
         self._touched: tuple[int, ...] = ()
         self._flat_hops = coefficients.flat_hops or math.inf
         self._nowhere = [0] * channels
@@ -63,20 +63,20 @@ class StuckWatch:
         self._railed = self._still = self._nowhere
         self._last_uv = [math.nan] * len(self._nowhere)
 
-    def run(self, hop: Array, energy_uv2: float) -> int:
+    def run(self, number: int, hop: Array, energy_uv2: float) -> int:
         """Flags of this hop: RAILED, FLAT, CLIPPED.
 
         Args:
+            number: of the hop; one more each time.
             hop: (hop_samples, channels) microvolts, all finite.
             energy_uv2: the sum of its squares. A sample at the rail alone would reach it, so that
                 nearly every hop is known to be off the rail by one comparison.
         """
         flags = 0
-        self._hop += 1
         if energy_uv2 >= self._rail_uv2:
             size_uv = np.abs(hop)
             if size_uv.max() >= self._rail_uv:
-                self._touch()
+                self._touch(number)
             least_uv = size_uv.min(axis=0).tolist()
             self._railed = [
                 hops + 1 if uv >= self._rail_uv else 0
@@ -97,13 +97,13 @@ class StuckWatch:
         else:
             self._still = self._nowhere
         self._last_uv = last_uv
-        if self._hop < self._clipped_until:
+        if number < self._clipped_until:
             flags |= CLIPPED
         if self._still is not self._nowhere and max(self._still) >= self._flat_hops:
             flags |= FLAT
         return flags
 
-    def _touch(self) -> None:
-        self._touched = (*self._touched, self._hop)[-CLIPS:]
-        if len(self._touched) == CLIPS and self._hop - self._touched[0] < self._clip_hops:
-            self._clipped_until = self._hop + self._watch_hops
+    def _touch(self, number: int) -> None:
+        self._touched = (*self._touched, number)[-CLIPS:]
+        if len(self._touched) == CLIPS and number - self._touched[0] < self._clip_hops:
+            self._clipped_until = number + self._watch_hops

@@ -41,7 +41,10 @@ class Outcome:
 
 def evaluate(heard: Heard, settings: DaemonSettings, made: str) -> Outcome:
     """What the signal comes to. Raises ConfigError if it is no good, with what to do."""
-    coefficients = coefficients_of(settings)
+    stream = settings.stream
+    coefficients = coefficients_of(
+        stream.rate_hz, stream.rail_uv, settings.filter, settings.threshold
+    )
     measured = measure(heard.emg_uv, coefficients)
     rest = (
         find_rest(measured.energy_uv2, measured.hop_s)
@@ -57,8 +60,8 @@ def evaluate(heard: Heard, settings: DaemonSettings, made: str) -> Outcome:
     found = of_calibration(calibration, settings.threshold)
     file = CalibrationFile(
         made=made,
-        muscle=settings.stream.muscle,
-        rate_hz=settings.stream.rate_hz,
+        muscle=stream.muscle,
+        rate_hz=stream.rate_hz,
         chain=chain_facts(settings),
         calibration=calibration,
     )

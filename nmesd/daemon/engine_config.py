@@ -30,7 +30,10 @@ def lsl_config(section: LslSection) -> str:
 def engine_settings(settings: DaemonSettings) -> EngineSettings:
     """What the engine decides with. Designs the filters. Raises ConfigError."""
     stream, train = settings.stream, settings.train
-    coefficients, found = coefficients_of(settings), thresholds(settings)
+    found = thresholds(settings)
+    coefficients = coefficients_of(
+        stream.rate_hz, stream.rail_uv, settings.filter, settings.threshold
+    )
     if found.ratios and coefficients.cusum:
         coefficients = coefficients.with_ratios(found.ratios)
     rate_mhz = coefficients.rate_mhz

@@ -70,7 +70,7 @@ class ThresholdSection(_Section):
     false_per_min: Annotated[float, Field(ge=0.01, le=10)] | None = None
     calibration: str = ""  # file of `nmesd calibrate`
     off_uv: Annotated[float, Field(gt=0, le=10_000)] | None = None
-    fast_ratio: Annotated[float, Field(ge=1, le=MOST_RATIO)] | None = None  # else the calibration's
+    fast_ratio: Annotated[float, Field(ge=1, le=MOST_RATIO)] | None = None
     detector: Literal["cusum", "envelope"] = "cusum"
     min_duration_ms: Annotated[float, Field(ge=0, le=500)] = 0
 
@@ -97,6 +97,10 @@ class ThresholdSection(_Section):
         if not self.calibration and (self.on_uv is None or self.off_uv is None):
             raise ValueError(
                 "needs calibration = the file of `nmesd calibrate`, or both on_uv and off_uv"
+            )
+        if self.fast_ratio is not None and (self.calibration or self.detector != "cusum"):
+            raise ValueError(
+                f"fast_ratio = {self.fast_ratio} is of the CUSUM, and a calibration finds its own: leave it out"
             )
         if self.on_uv is not None and self.off_uv is not None and self.off_uv > self.on_uv:
             raise ValueError(f"off_uv = {self.off_uv} µV must not be over on_uv = {self.on_uv} µV")

@@ -7,20 +7,18 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from dsp.calibration import Calibration, calibrate
+from dsp.calibration import Calibration
 from dsp.coefficients import ChainCoefficients
 from dsp.measured import measure
-from dsp.rest import find_rest
 from nmesd.daemon.settings import (
     DaemonSettings,
     FilterSection,
-    StreamSection,
     ThresholdSection,
     read_settings,
 )
-from nmesd.errors import ConfigError, RecordError
+from nmesd.errors import ConfigError
 from nmesd.sessions.calibration import read_calibration
-from nmesd.sessions.detect import Found, Show, detect
+from nmesd.sessions.detect import Found, Show, calibration_of, detect, rest_of
 from nmesd.sessions.recording import Recording, read_recording
 from nmesd.units import MHZ_PER_HZ
 
@@ -45,15 +43,16 @@ class Thresholds(NamedTuple):
         return {"on_uv": self.on_uv, "off_uv": self.off_uv, **fast}
 
 
-def coefficients_of(settings: DaemonSettings) -> ChainCoefficients:
+def coefficients_of(
+    rate_hz: float, rail_uv: float, band: FilterSection, threshold: ThresholdSection
+) -> ChainCoefficients:
     """Design the chain. Raises ConfigError."""
     from dsp.design import ChainSpec, design  # noqa: PLC0415 - scipy: once, at start, and nowhere else
 
-    band, threshold = settings.filter, settings.threshold
     try:
         return design(
             ChainSpec(
-                rate_mhz=round(settings.stream.rate_hz * MHZ_PER_HZ),
+                rate_mhz=round(rate_hz * MHZ_PER_HZ),
                 band_low_hz=band.band_low_hz,
                 band_high_hz=band.band_high_hz,
                 mains_hz=band.mains_hz,
@@ -62,7 +61,7 @@ def coefficients_of(settings: DaemonSettings) -> ChainCoefficients:
                 rms_window_ms=band.rms_window_ms,
                 detector=threshold.detector,
                 min_duration_ms=threshold.min_duration_ms,
-                rail_uv=settings.stream.rail_uv,
+                rail_uv=rail_uv,
             )
         )
     except ValueError as error:
@@ -129,24 +128,17 @@ def detect_in(
 ) -> tuple[Found, ...]:
     """`nmesd detect`: the filters and the detector of `config`, or the defaults. Raises NmesdError."""
     recording = read_recording(path)
-    labels = recording.labels
-    settings = read_settings(config) if config else None
-    coefficients = coefficients_of(
-        DaemonSettings(
-            stream=StreamSection(
-                name="x", rate_hz=recording.fs_hz, labels=labels[:1], muscle=labels[0],
-                rail_uv=settings.stream.rail_uv if settings else 0,
-            ),
-            filter=settings.filter if settings else FilterSection(),
-            threshold=ThresholdSection(
-                on_uv=1, off_uv=1, detector=settings.threshold.detector if settings else "cusum",
-                min_duration_ms=settings.threshold.min_duration_ms if settings else 0,
-            ),
-        )
-    )  # fmt: skip
-    return detect(
-        recording, coefficients, unit="false_per_min", value=false_per_min, rest_s=rest_s, show=show
-    )
+    wanted = ThresholdSection(false_per_min=false_per_min, calibration=recording.name)
+    if config is None:
+        band, rail_uv = FilterSection(), 0.0
+    else:
+        settings = read_settings(config)
+        band, rail_uv = settings.filter, settings.stream.rail_uv
+        keys = ("detector", "min_duration_ms")
+        wanted = wanted.model_copy(update={key: getattr(settings.threshold, key) for key in keys})
+    coefficients = coefficients_of(recording.fs_hz, rail_uv, band, wanted)
+    unit, value = wanted.wanted
+    return detect(recording, coefficients, unit=unit, value=value, rest_s=rest_s, show=show)
 
 
 def from_rest(
@@ -160,22 +152,8 @@ def from_rest(
 
     Raises RecordError if there is too little.
     """
-    labels = recording.labels
     section = section or ThresholdSection(false_per_min=FALSE_PER_MIN, calibration=recording.name)
-    settings = DaemonSettings(
-        stream=StreamSection(
-            name="rest", rate_hz=recording.fs_hz, labels=labels, muscle=labels[channel]
-        ),
-        filter=band,
-        threshold=section,
-    )
-    coefficients = coefficients_of(settings)
-    last = None if rest_s is None else int(rest_s * recording.fs_hz)
-    measured = measure(np.asarray(recording.emg_uv[:last, channel], dtype=np.float64), coefficients)
-    whole = ((coefficients.settle_hops, len(measured.flags)),)
-    rest = find_rest(measured.energy_uv2, measured.hop_s) if rest_s is None else whole
-    try:
-        calibration = calibrate(measured, rest, (), coefficients)
-    except ValueError as error:
-        raise RecordError(f"{recording.name}: {error}") from None
-    return of_calibration(calibration, section)
+    coefficients = coefficients_of(recording.fs_hz, 0.0, band, section)
+    measured = measure(np.asarray(recording.emg_uv[:, channel], dtype=np.float64), coefficients)
+    rest = rest_of(measured, None if rest_s is None else (0.0, rest_s))
+    return of_calibration(calibration_of(recording.name, measured, coefficients, rest), section)

@@ -18,20 +18,9 @@ from dsp.chain import Chain
 from dsp.coefficients import ChainCoefficients
 from dsp.hops import HopCutter
 from dsp.measured import Measured, measure
-from dsp.quality import (
-    CLIPPED,
-    FLAT,
-    HEART,
-    LEAD_OFF,
-    MAINS,
-    MOVEMENT,
-    NON_FINITE,
-    POP,
-    RAILED,
-    SETTLING,
-)
 from dsp.rest import find_rest
 from dsp.tail import SHORT_BLOCK_S
+from nmesd.core.machine import DISTURBED, NO_MEASUREMENT, SETTLING
 from nmesd.errors import Reason, RecordError
 from nmesd.sessions.recording import Recording
 from nmesd.units import NV_PER_UV
@@ -41,18 +30,7 @@ Show = Callable[[float], None]
 REFRACTORY_S: Final = 1.0
 RELAX_S: Final = 0.3
 LOOK_BACK_S: Final = 0.5  # an onset is looked for so long before its decision
-REASONS: Final = {
-    NON_FINITE: Reason.EMG_NOT_FINITE,
-    SETTLING: Reason.EMG_SETTLING,
-    RAILED: Reason.EMG_RAILED,
-    FLAT: Reason.EMG_FLAT,
-    LEAD_OFF: Reason.EMG_LEAD_OFF,
-    MAINS: Reason.EMG_MAINS,
-    MOVEMENT: Reason.EMG_MOVEMENT,
-    POP: Reason.EMG_POP,
-    HEART: Reason.EMG_HEART,
-    CLIPPED: Reason.EMG_CLIPPED,
-}
+REASONS: Final = {SETTLING: Reason.EMG_SETTLING, **NO_MEASUREMENT, **DISTURBED}
 
 
 @dataclass(frozen=True, slots=True)

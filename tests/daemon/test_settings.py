@@ -228,6 +228,12 @@ def test_an_amplitude_is_a_finite_number_and_nothing_else(value: str, tmp_path: 
     ("before", "after", "said"),
     [
         ("off_uv = 7", "off_uv = 11", "off_uv = 11.0 µV must not be over on_uv = 10.0 µV"),
+        ("off_uv = 7", 'off_uv = 7\nfast_ratio = 2\ncalibration = "x"', "fast_ratio = 2.0 is of"),
+        (
+            "off_uv = 7",
+            'off_uv = 7\nfast_ratio = 2\ndetector = "envelope"',
+            "fast_ratio = 2.0 is of",
+        ),
         ('muscle = "biceps"', 'muscle = "deltoid"', "must be one of labels ['biceps', 'triceps']"),
         ('"biceps", "triceps"', '"biceps", "biceps"', "must be one of labels"),
         ("on_uv = 10\n", "", "0 of on_uv, on_scales, on_percent_mvc, false_per_min are given"),
