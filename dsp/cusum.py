@@ -36,6 +36,7 @@ class Cusum:
     """The evidence of every speed and channel."""
 
     __slots__ = (
+        "_channels",
         "_drain",
         "_evidence",
         "_few",
@@ -43,7 +44,6 @@ class Cusum:
         "_full",
         "_gain",
         "_keep",
-        "_most",
         "_none",
         "_on_nv",
         "_unit",
@@ -52,7 +52,7 @@ class Cusum:
 
     def __init__(self, coefficients: ChainCoefficients, channels: int) -> None:
         """Run the speeds of `coefficients.cusum`, at least one."""
-        ratio, needed, memory = np.array(coefficients.cusum, dtype=np.float64).T[:, :, None]
+        ratio, needed, memory = np.array(coefficients.cusum).T[:, :, None]
         # Evidence is counted in shares of what is needed, so that all speeds fire at `FULL`.
         self._unit = _NV2_PER_UV2 / (coefficients.hop_samples * needed * ratio**2)
         # One number for each speed and channel: arrays of one shape need no broadcasting, half a ufunc's cost.
@@ -62,10 +62,10 @@ class Cusum:
         self._gain = np.zeros(shape)
         self._x = np.zeros(shape)
         self._evidence = np.zeros(shape)
-        self._flat = self._evidence.reshape(-1)
+        self._flat = self._evidence.ravel()  # a view
         self._few = self._flat.size <= _FEW
         self._none, self._full = np.zeros(shape), np.full(shape, FULL)
-        self._most = np.zeros(channels)
+        self._channels = channels
         self._on_nv: tuple[int, ...] = ()
 
     def step(self, energy_uv2: Array, on_nv: Sequence[int]) -> float:
@@ -78,11 +78,11 @@ class Cusum:
         Raises:
             ValueError: not one threshold a channel.
         """
-        if on_nv is not self._on_nv and on_nv != self._on_nv:
-            if len(on_nv) != len(self._most):
-                raise ValueError(f"{len(on_nv)} thresholds for {len(self._most)} channels")
+        if on_nv != self._on_nv:
+            if len(on_nv) != self._channels:
+                raise ValueError(f"{len(on_nv)} thresholds for {self._channels} channels")
             self._on_nv = tuple(on_nv)
-            np.divide(self._unit, np.square(np.array(on_nv, dtype=np.float64)), out=self._gain)
+            np.divide(self._unit, np.square(np.array(on_nv)), out=self._gain)
         evidence = self._evidence
         np.multiply(self._gain, energy_uv2, self._x)
         np.multiply(evidence, self._keep, evidence)
@@ -95,8 +95,9 @@ class Cusum:
         return most
 
     def evidence(self) -> Array:
-        """(channels,) of the last hop, 0 to `FULL`: the detector's own memory, valid until it is asked again."""
-        return np.maximum.reduce(self._evidence, axis=0, out=self._most)
+        """(channels,) of the last hop, 0 to `FULL`."""
+        most: Array = np.maximum.reduce(self._evidence)
+        return most
 
     def run(self, energy_uv2: Array, on_nv: Sequence[int]) -> Array:
         """`step`, and the `evidence` after it."""

@@ -113,6 +113,16 @@ def test_a_hop_counts_by_its_mean_square() -> None:
     assert run(ONE, [3.0] * 50) == pytest.approx(run(ONE, [12.0] * 50, hop_samples=4))
 
 
+def test_many_channels_are_as_one() -> None:
+    """Python finds the largest of few numbers, numpy that of many."""
+    channels = 65
+    many, one = Cusum(coefficients(TWO), channels), Cusum(coefficients(TWO), 1)
+    for energy in np.random.default_rng(4).exponential(1.5, 300).tolist():
+        most = many.step(np.full(channels, energy), (1000,) * channels)
+        assert most == one.step(np.array([energy]), (1000,))
+        assert many.evidence().tolist() == [one.evidence()[0]] * channels
+
+
 def test_channels_do_not_touch_each_other_and_thresholds_may_change() -> None:
     detector = Cusum(coefficients(TWO), 3)
     energies = np.random.default_rng(1).exponential(1.5, (300, 3))

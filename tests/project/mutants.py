@@ -1,6 +1,6 @@
 """After `mutmut run`: every mutant that lives is listed with a reason, and every one that is listed lives.
 
-`make mutate` runs it. A survivor is named in tests/guard/survivors.toml by its function and by what the mutation
+`make mutate` runs it. A survivor is named in tests/project/survivors.toml by its function and by what the mutation
 changed, for mutmut's own numbers change with every line of the source.
 """
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-LIST = ROOT / "tests" / "guard" / "survivors.toml"
+LIST = ROOT / "tests" / "project" / "survivors.toml"
 KILLED = {"killed", "timeout", "segfault"}
 SHORTEST_REASON = 15
 
