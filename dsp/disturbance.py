@@ -104,16 +104,14 @@ class Disturbance:
             settled: False while the filters still ring: then nothing is averaged.
         """
         if number % self._every == 0:
-            self._flags = sum(flag for flag, until in self._until.items() if until > number)
-            if not settled:
-                return self._flags
-            np.dot(self._mean_of, hop, self._mean)
-            np.dot(self._mean_of, filtered, self._left)
-            self._look(number, self._mean, self._left, energy_uv2)
-            self._looks += 1
-            if self._looks % JUDGE_LOOKS == 0:
-                for flag in self._found(on_nv):
-                    self._until[flag] = number + self._settle
+            if settled:
+                np.dot(self._mean_of, hop, self._mean)
+                np.dot(self._mean_of, filtered, self._left)
+                self._look(number, self._mean, self._left, energy_uv2)
+                self._looks += 1
+                if self._looks % JUDGE_LOOKS == 0:
+                    for flag in self._found(on_nv):
+                        self._until[flag] = number + self._settle
             self._flags = sum(flag for flag, until in self._until.items() if until > number)
         return self._flags
 
