@@ -82,7 +82,7 @@ class Cusum:
             if len(on_nv) != self._channels:
                 raise ValueError(f"{len(on_nv)} thresholds for {self._channels} channels")
             self._on_nv = tuple(on_nv)
-            np.divide(self._unit, np.square(np.array(on_nv)), out=self._gain)
+            np.divide(self._unit, np.square(np.array(on_nv, dtype=np.float64)), out=self._gain)
         evidence = self._evidence
         np.multiply(self._gain, energy_uv2, self._x)
         np.multiply(evidence, self._keep, evidence)

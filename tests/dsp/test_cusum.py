@@ -172,6 +172,11 @@ def test_a_speed_that_is_none_is_refused(speed: tuple[float, ...]) -> None:
         coefficients((speed,))
 
 
+def test_a_threshold_as_high_as_can_be_is_never_reached() -> None:
+    """Its square is beyond an integer of numpy."""
+    assert Cusum(coefficients(ONE), 1).step(np.array([1e9]), (2**53,)) == 0.0
+
+
 def test_a_threshold_for_each_channel_and_no_more() -> None:
     with pytest.raises(ValueError, match="2 thresholds for 1 channels"):
         Cusum(coefficients(ONE), 1).step(np.zeros(1), (1000, 1000))
