@@ -28,11 +28,11 @@ value do so for tens of milliseconds."""
 WATCH_MS: Final = 500.0
 """How long after a disturbance was last seen nothing is decided: two time constants of its averages."""
 
-SPEEDS_MS: Final = ((1.0, 45.0, 180.0), (1.25, 12.0, 48.0))
+SPEEDS_MS: Final = ((1.0, 35.0, 140.0), (1.25, 12.0, 48.0))
 """Of the CUSUM: ratio to the on threshold, evidence and memory in milliseconds. The first is for attempts near
 the strength of rest, the second for strong ones; the ratio makes both equally rare in Gaussian noise, rest says
-its own (`dsp.critical`). A first one of 30 ms is 4 ms sooner at 0 and -3 dB and 6 to 16 ms later on the real
-recordings, whose rest is not white; one of 60 ms the other way round. A third speed changes nothing."""
+its own (`dsp.critical`). A first one of 45 ms is 4 ms later at 0 dB and 2 ms at 3 dB, and the same on real
+recordings, whose rest is not white; with 30 ms those were 6 to 16 ms later. A third speed changes nothing."""
 
 _LIMITS: Final[dict[str, tuple[float, float, str]]] = {
     # 200 Hz: below it hardly any EMG is left. 20 kHz: beyond every EMG amplifier, and as far as
@@ -64,8 +64,7 @@ class ChainSpec:
     """Sampling rate in millihertz, so that 2148.148 Hz is exact."""
     band_low_hz: float = 30.0
     """High-pass edge, -3 dB. 20 Hz for general use (De Luca 2010, doi 10.1016/j.jbiomech.2010.01.027).
-    30 Hz takes more of an ECG (Drake & Callaghan 2006, doi 10.1016/j.jelekin.2005.07.003): tibialis
-    anterior 126 ms median, against 186."""
+    30 Hz takes more of an ECG (Drake & Callaghan 2006, doi 10.1016/j.jelekin.2005.07.003)."""
     band_high_hz: float = 450.0
     """Low-pass edge, -3 dB. At or above 0.9 Nyquist there is no low-pass: the band is then a
     high-pass, and the amplifier's own anti-alias filter bounds it."""
@@ -81,8 +80,8 @@ class ChainSpec:
     of 64 ms, 30 rings with 191 ms and does little once mains is 0.2 Hz off."""
     envelope: Literal["lowpass", "rms"] = "lowpass"
     envelope_hz: float = 8.0
-    """-3 dB edge of the Butterworth envelope low-pass. Its delay is 0.225 / edge, 28 ms. 6 to 10 Hz
-    all detect every attempt of the recordings; lower is later, higher is closer to false ones."""
+    """-3 dB edge of the Butterworth envelope low-pass. Its delay is 0.225 / edge, 28 ms: lower is
+    later, higher wavers more."""
     envelope_order: int = 2
     """Poles of the envelope low-pass."""
     rms_window_ms: float = 100.0
@@ -95,7 +94,7 @@ class ChainSpec:
     than the spike of a motor unit; it costs its full length and buys nothing in Gaussian noise."""
     settle_ms: float = 300.0
     """No detection this long after a restart, rounded up to hops: three time constants of a 50 Hz
-    notch of Q 15 (95 ms), ten of the envelope. 200 and 500 ms detect the same attempts."""
+    notch of Q 15 (95 ms), ten of the envelope."""
     rail_uv: float = 0.0
     """Full scale of the amplifier, microvolts to either side; 0: unknown, not watched."""
 

@@ -35,5 +35,7 @@ def draw(rows: Sequence[Mapping[str, Any]], lorden: Mapping[int, float], path: P
         axes.set(xlabel="SNR in the band, dB", title=title, yscale="log")
         axes.grid(visible=True, which="both", alpha=0.25)
     parts[0].set_ylabel("from onset to decision, ms")
-    parts[1].legend(fontsize="small", loc="upper right")
+    figure.legend(
+        *parts[0].get_legend_handles_labels(), fontsize="small", loc="outside right upper"
+    )
     figure.savefig(path, dpi=110)
