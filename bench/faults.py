@@ -22,6 +22,7 @@ from pathlib import Path
 
 from bench.campaign.devices import DEVICES
 from bench.campaign.faults import NAMES, faults_of
+from bench.campaign.pty_workers import PtyWorkers
 from bench.campaign.run import campaign
 from bench.campaign.table import Row, as_json, markdown, progress
 from bench.witness import Witness
@@ -53,9 +54,17 @@ def main() -> int:
     before = done_in(options.json, options.times) if options.resume else []
     done = {(row["device"], row["fault"]) for row in before}
     left = [fault for fault in faults if (fault.setup.device, fault.name) not in done]
-    with Witness() as witness, progress(left, options.times, options.json, before) as show:
+    with (
+        PtyWorkers() as pty_workers,
+        Witness() as witness,
+        progress(left, options.times, options.json, before) as show,
+    ):
         if not witness.real_time:
             sys.stderr.write("witness without real-time rights: its stalls may be mere load\n")
+        if options.devices != ["sim"] and not pty_workers.lifted:
+            sys.stderr.write(
+                "no rights over the pty's kernel workers: a late pulse may be theirs\n"
+            )
         results = campaign(left, options.times, options.seed, witness, jobs=options.jobs, show=show)
     order = {(fault.setup.device, fault.name): n for n, fault in enumerate(faults)}
     rows = sorted(

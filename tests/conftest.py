@@ -49,6 +49,20 @@ def _keep_lsl_on_this_machine() -> None:
 _keep_lsl_on_this_machine()
 
 
+COVERING = tuple(REPO_ROOT / "tests" / room for room in ("guard", "wire", "dsp"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that coverage is measured by.
+
+    Not the long walks, which cover nothing more, nor the footprint, which would measure the measuring.
+    """
+    for item in items:
+        slow = item.get_closest_marker("slow") or item.path.name == "test_footprint.py"
+        if not slow and item.path.parent in COVERING:
+            item.add_marker("covering")
+
+
 @pytest.fixture(scope="session")
 def repo_root() -> Path:
     return REPO_ROOT
