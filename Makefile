@@ -60,7 +60,7 @@ ALONE = tests/loop tests/loop_short
 COVERING = tests/guard tests/wire tests/dsp
 
 test: check
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m covering --cov $(COVERING) $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m covering $(COVERING) $(PYTEST_ARGS) --cov
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not covering" $(addprefix --ignore=,$(ALONE)) $(PYTEST_ARGS)
 	$(BIN)/python -m pytest $(ALONE) $(PYTEST_ARGS)
 
