@@ -22,7 +22,7 @@ from pathlib import Path
 
 from bench.campaign.devices import DEVICES
 from bench.campaign.faults import NAMES, faults_of
-from bench.campaign.pty_workers import PtyWorkers
+from bench.campaign.pty_workers import pty_workers
 from bench.campaign.run import campaign
 from bench.campaign.table import Row, as_json, markdown, progress
 from bench.witness import Witness
@@ -55,13 +55,13 @@ def main() -> int:
     done = {(row["device"], row["fault"]) for row in before}
     left = [fault for fault in faults if (fault.setup.device, fault.name) not in done]
     with (
-        PtyWorkers() as pty_workers,
+        pty_workers() as lifted,
         Witness() as witness,
         progress(left, options.times, options.json, before) as show,
     ):
         if not witness.real_time:
             sys.stderr.write("witness without real-time rights: its stalls may be mere load\n")
-        if options.devices != ["sim"] and not pty_workers.lifted:
+        if options.devices != ["sim"] and not lifted:
             sys.stderr.write(
                 "no rights over the pty's kernel workers: a late pulse may be theirs\n"
             )

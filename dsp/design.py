@@ -31,8 +31,8 @@ WATCH_MS: Final = 500.0
 SPEEDS_MS: Final = ((1.0, 35.0, 140.0), (1.25, 12.0, 48.0))
 """Of the CUSUM: ratio to the on threshold, evidence and memory in milliseconds. The first is for attempts near
 the strength of rest, the second for strong ones; the ratio makes both equally rare in Gaussian noise, rest says
-its own (`dsp.critical`). A first one of 45 ms is 4 ms later at 0 dB and 2 ms at 3 dB, and the same on real
-recordings, whose rest is not white; with 30 ms those were 6 to 16 ms later. A third speed changes nothing."""
+its own (`dsp.critical`). A shorter first one is sooner in white noise and later on real recordings, whose rest
+is not white (`bench/detection.py`, `bench/onsets/real.py`)."""
 
 _LIMITS: Final[dict[str, tuple[float, float, str]]] = {
     # 200 Hz: below it hardly any EMG is left. 20 kHz: beyond every EMG amplifier, and as far as

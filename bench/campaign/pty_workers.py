@@ -9,45 +9,33 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 PRIORITY: Final = 55  # over the guard's 50, under the witness's 60
 LOOK_S: Final = 0.1  # workers come and go
 
 
-class PtyWorkers:
-    """From `with` to its end. Without rights nothing is lifted, and `lifted` stays False."""
+@contextmanager
+def pty_workers() -> Iterator[bool]:
+    """From `with` to its end; False without the rights to do it."""
+    over = threading.Event()
 
-    def __init__(self) -> None:
-        self.lifted = False
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._keep, name="pty workers", daemon=True)
+    def keep() -> None:
+        while not over.wait(LOOK_S):
+            _schedule_all(os.SCHED_FIFO, PRIORITY)
 
-    def __enter__(self) -> Self:
-        self._lift()
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._over.set()
-        self._thread.join()
-        for pid in _workers():
-            _schedule(pid, os.SCHED_OTHER, 0)
-
-    def _keep(self) -> None:
-        while not self._over.wait(LOOK_S):
-            self._lift()
-
-    def _lift(self) -> None:
-        for pid in _workers():
-            self.lifted |= _schedule(pid, os.SCHED_FIFO, PRIORITY)
+    thread = threading.Thread(target=keep, name="pty workers", daemon=True)
+    lifted = _schedule_all(os.SCHED_FIFO, PRIORITY)
+    thread.start()
+    try:
+        yield lifted
+    finally:
+        over.set()
+        thread.join()
+        _schedule_all(os.SCHED_OTHER, 0)
 
 
 def _workers() -> list[int]:
@@ -61,9 +49,10 @@ def _workers() -> list[int]:
     return found
 
 
-def _schedule(pid: int, policy: int, priority: int) -> bool:
-    try:
-        os.sched_setscheduler(pid, policy, os.sched_param(priority))
-    except OSError:
-        return False
-    return True
+def _schedule_all(policy: int, priority: int) -> bool:
+    done = False
+    for pid in _workers():
+        with suppress(OSError):
+            os.sched_setscheduler(pid, policy, os.sched_param(priority))
+            done = True
+    return done

@@ -137,8 +137,9 @@ def detect_in(
         keys = ("detector", "min_duration_ms")
         wanted = wanted.model_copy(update={key: getattr(settings.threshold, key) for key in keys})
     coefficients = coefficients_of(recording.fs_hz, rail_uv, band, wanted)
-    unit, value = wanted.wanted
-    return detect(recording, coefficients, unit=unit, value=value, rest_s=rest_s, show=show)
+    return detect(
+        recording, coefficients, unit="false_per_min", value=false_per_min, rest_s=rest_s, show=show
+    )
 
 
 def from_rest(

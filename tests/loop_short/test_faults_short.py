@@ -4,7 +4,7 @@ import pytest
 
 from bench.campaign.cycle import Result
 from bench.campaign.faults import faults_of
-from bench.campaign.pty_workers import PtyWorkers
+from bench.campaign.pty_workers import pty_workers
 from bench.campaign.run import campaign
 from bench.witness import Witness
 
@@ -33,7 +33,7 @@ def results() -> dict[str, Result]:
 
 @pytest.fixture(scope="module")
 def device_results() -> dict[tuple[str, str], Result]:
-    with PtyWorkers(), Witness() as witness:
+    with pty_workers(), Witness() as witness:
         faults = [faults_of(device)[name] for device, name in DEVICE_NAMES]
         done = campaign(faults, DEVICE_TIMES, seed=1, witness=witness, jobs=JOBS, misses=MISSES)
     return {(result.fault.setup.device, result.fault.name): result for result in done}
