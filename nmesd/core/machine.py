@@ -3,110 +3,101 @@
 Rules
   1. Stop comes first: in every mode a Trip leads to zero and TRIPPED, and a Disarm to zero and DISARMED, before
      anything else is looked at. The first trip reason is kept.
-  2. One door out of DISARMED: an operator's Arm, without inhibits. One door out of TRIPPED: an operator's Reset,
-     which leads to DISARMED.
-  3. Time that goes backwards while armed is a trip. Time that stands still starts nothing.
-  4. A train starts only in ARMED, on an attempt, with clean EMG. EMG that is no measurement (not finite, at the
-     amplifier's rail, flat, without a lead) is a trip in every armed mode, also while a train runs. Disturbed
-     EMG (hum, movement, a pop, a heart, clipping) starts nothing and forbids arming; while detection is closed it
-     says nothing, for the pulses are in it.
+  2. One door out of DISARMED: an operator's Arm, without inhibits; it begins a session. One door out of TRIPPED:
+     an operator's Reset, which leads to DISARMED.
+  3. Time that goes backwards while armed is a trip. Time that stands still changes nothing.
+  4. A train starts only from READY, on an attempt of a muscle whose antagonist is quiet, with clean EMG, in a
+     trial that is no NO_GO; or by the programme itself: CYCLIC when its rest is over, ASSIST after a missed trial.
+     EMG that is no measurement (not finite, at the rail, flat, without a lead) is a trip in every armed
+     mode, also while a train runs. Disturbed EMG (hum, movement, a pop, a heart, clipping) starts nothing and
+     forbids arming; while detection is closed it says nothing, for the pulses are in it.
   5. While a train runs, and for the hold-off after it, EMG is not looked at for attempts. Then the filters start
-     afresh, and detection opens only when the muscle has been relaxed, below the off threshold, for the set time.
-  6. Arming enters by the same gate: a muscle already tense when armed never starts a train.
+     afresh, and a trial opens only when the muscles have been relaxed, below the off threshold, for the set time.
+  6. Arming and the end of a pause lead through the same gate: a muscle already tense then never starts a train.
+  7. A pause is zero at once, and no pause makes the rest that is due shorter. A set and a session end between
+     trains, never within one.
+  8. The threshold moves only between trials, after trials without disturbed EMG, within the muscle's bounds.
 
-Table (mode, event -> mode)
-  DISARMED     Arm without inhibits        -> REFRACTORY   restart chain
-  REFRACTORY   hold-off over               .  (stays)      restart chain
-  REFRACTORY   relaxed for relax_ns        -> ARMED
-  ARMED        attempt                     -> STIMULATING  first pulse of the ramp
-  STIMULATING  a pulse period has passed   .  (stays)      amplitude of the ramp at this time
-  STIMULATING  train over                  -> REFRACTORY   zero
-  any armed    EMG is no measurement      -> TRIPPED      zero
-  any armed    Disarm                      -> DISARMED     zero
-  any          Trip                        -> TRIPPED      zero
-  TRIPPED      Reset                       -> DISARMED
-Every other pair of mode and event changes nothing.
+The table follows the imports; every other pair of mode and event changes no mode.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple, assert_never
+from typing import Final, NamedTuple, assert_never
 
+from nmesd.core.flags import trip_reason
+from nmesd.core.hearing import relaxing, veto, who_tries
+from nmesd.core.state import State, Train, armed, purpose, time_over
+from nmesd.core.telling import (
+    aborted,
+    changed,
+    cue,
+    heard,
+    outputs,
+    staircase,
+    verdict,
+    zeros,
+)
+from nmesd.core.train import falling_ua, period_ns, pulse_of, rising_ua, targets_ua
 from nmesd.core.values import (
     ARMED_MODES,
     Arm,
     Command,
     CoreSettings,
+    CueKind,
     Disarm,
     Event,
     Hop,
+    Kind,
     Mode,
     ModeChanged,
+    OnMiss,
+    Outcome,
+    Pause,
     Refused,
+    Release,
     Reset,
     RestartChain,
-    SetOutput,
+    Resume,
+    Trial,
     Trip,
     Why,
 )
 from nmesd.errors import Reason
-from nmesd.units import NS_PER_US
-
-# Flags of dsp.quality; the core may not import dsp, a test holds them equal.
-NON_FINITE = 1
-SETTLING = 2
-RAILED = 4
-FLAT = 8
-MAINS = 16
-MOVEMENT = 32
-LEAD_OFF = 64
-POP = 128
-HEART = 256
-CLIPPED = 512
-# Flags of EMG that is no measurement, and what they trip with. Where several are set, the first counts.
-NO_MEASUREMENT = {
-    NON_FINITE: Reason.EMG_NOT_FINITE,
-    RAILED: Reason.EMG_RAILED,
-    FLAT: Reason.EMG_FLAT,
-    LEAD_OFF: Reason.EMG_LEAD_OFF,
-}
-# Flags of EMG with something else in it: it starts nothing and cannot be armed on.
-DISTURBED = {
-    MAINS: Reason.EMG_MAINS,
-    MOVEMENT: Reason.EMG_MOVEMENT,
-    POP: Reason.EMG_POP,
-    HEART: Reason.EMG_HEART,
-    CLIPPED: Reason.EMG_CLIPPED,
-}
 
 
-class State(NamedTuple):
-    """Everything the machine remembers."""
+class Row(NamedTuple):
+    """A line of the table: from any of these modes, for this reason, to that one."""
 
-    mode: Mode = Mode.DISARMED
-    t_ns: int = 0  # of the last event
-    since_ns: int = 0  # the mode's start
-    update_ns: int = 0  # STIMULATING: when the amplitude is next due
-    amplitude_ua: int = 0  # what is being given
-    detection_closed: bool = True  # REFRACTORY: the hold-off is not over yet
-    relaxed_since_ns: int = -1  # REFRACTORY: since when below the off threshold, -1 if not
-    trains: int = 0
-    trip: Trip | None = None
+    before: tuple[Mode, ...]
+    why: Why
+    after: Mode
+    words: str
 
+
+_ARMED = tuple(sorted(ARMED_MODES))
+TABLE: Final = (
+    Row((Mode.DISARMED,), Why.OPERATOR, Mode.REST, "armed, without inhibits"),
+    Row((Mode.REST,), Why.RELAXED, Mode.READY, "rested and relaxed: cue"),
+    Row((Mode.REST,), Why.WORK, Mode.STIMULATING, "rested, CYCLIC: first pulse"),
+    Row((Mode.READY,), Why.ATTEMPT, Mode.STIMULATING, "attempt: first pulse"),
+    Row((Mode.READY,), Why.ASSIST, Mode.STIMULATING, "nobody tried, ASSIST: first pulse"),
+    Row((Mode.READY,), Why.ATTEMPT, Mode.REST, "attempt, NO_GO or BIOFEEDBACK"),
+    Row((Mode.READY,), Why.RELAXED, Mode.REST, "RELAXATION: relaxed"),
+    Row((Mode.READY,), Why.TIMEOUT, Mode.REST, "nobody tried in time"),
+    Row((Mode.STIMULATING,), Why.TRAIN_OVER, Mode.HOLD_OFF, "train over: zero"),
+    Row((Mode.HOLD_OFF,), Why.HOLD_OFF_OVER, Mode.REST, "hold-off over"),
+    Row((Mode.READY, Mode.HOLD_OFF), Why.SET_OVER, Mode.PAUSED, "trial over, and the set"),
+    Row((Mode.READY, Mode.HOLD_OFF), Why.SESSION_OVER, Mode.DISARMED, "trial over, the last one"),
+    Row((Mode.REST, Mode.READY, Mode.PAUSED), Why.SESSION_OVER, Mode.DISARMED, "session's time over"),
+    Row((Mode.REST, Mode.READY, Mode.STIMULATING, Mode.HOLD_OFF), Why.OPERATOR, Mode.PAUSED, "paused: zero"),
+    Row((Mode.PAUSED,), Why.PAUSE_OVER, Mode.REST, "pause over, not held by the operator"),
+    Row(_ARMED, Why.OPERATOR, Mode.DISARMED, "disarmed: zero"),
+    Row((Mode.DISARMED, *_ARMED), Why.TRIP, Mode.TRIPPED, "tripped: zero"),
+    Row((Mode.TRIPPED,), Why.OPERATOR, Mode.DISARMED, "reset"),
+)  # fmt: skip
 
 Step = tuple[State, tuple[Command, ...]]
-
-
-def listening(state: State) -> bool:
-    """True while EMG means something: no train runs, nor the hold-off after it."""
-    return state.mode is not Mode.STIMULATING and not (
-        state.mode is Mode.REFRACTORY and state.detection_closed
-    )
-
-
-def armed(state: State) -> bool:
-    """True while an operator's arming is in force."""
-    return state.mode in ARMED_MODES
 
 
 def step(state: State, event: Event, settings: CoreSettings) -> Step:
@@ -114,16 +105,21 @@ def step(state: State, event: Event, settings: CoreSettings) -> Step:
     if isinstance(event, Trip):
         return _trip(state, event, settings)
     if isinstance(event, Disarm):
-        return _disarm(state, event, settings)
+        return _end(state, event.t_ns, Why.OPERATOR, settings)
     if event.t_ns < state.t_ns and armed(state):
-        return _trip(
-            state, Trip(state.t_ns, Reason.CLOCK_BACKWARDS, event.t_ns, state.t_ns), settings
-        )
+        backwards = Trip(state.t_ns, Reason.CLOCK_BACKWARDS, event.t_ns, state.t_ns)
+        return _trip(state, backwards, settings)
     match event:
         case Hop():
             return _hop(state, event, settings)
         case Arm():
-            return _arm(state, event)
+            return _arm(state, event, settings)
+        case Pause():
+            return _pause(state, event, settings)
+        case Resume():
+            return state._replace(t_ns=event.t_ns, held=False), ()
+        case Release():
+            return _release(state, event, settings), ()
         case Reset():
             return _reset(state, event)
         case _:
@@ -136,37 +132,59 @@ def step(state: State, event: Event, settings: CoreSettings) -> Step:
 def _trip(state: State, trip: Trip, settings: CoreSettings) -> Step:
     if state.mode is Mode.TRIPPED:
         return state, ()
-    after = State(Mode.TRIPPED, trip.t_ns, trip.t_ns, trains=state.trains, trip=trip)
+    before = state._replace(t_ns=trip.t_ns)
     change = ModeChanged(
         trip.t_ns, state.mode, Mode.TRIPPED, Why.TRIP, trip.reason, trip.value, trip.limit
     )
-    return after, (_zero(trip.t_ns, Why.TRIP, settings), change)
+    told = (*zeros(trip.t_ns, Why.TRIP, settings), *aborted(before, settings), change)
+    return state.kept(Mode.TRIPPED, trip.t_ns, trip), told
 
 
-def _disarm(state: State, event: Disarm, settings: CoreSettings) -> Step:
+def _end(state: State, t_ns: int, why: Why, settings: CoreSettings) -> Step:
+    """The session is over: zero and DISARMED."""
     if not armed(state):
         return state, ()
-    after = State(Mode.DISARMED, event.t_ns, event.t_ns, trains=state.trains)
-    zero = _zero(event.t_ns, Why.OPERATOR, settings)
-    return after, (zero, _changed(state, after, Why.OPERATOR))
+    before, after = state._replace(t_ns=t_ns), state.kept(Mode.DISARMED, t_ns)
+    told = aborted(before, settings)
+    return after, (
+        *zeros(t_ns, why, settings), *told, changed(state, after, why), cue(before, CueKind.END)
+    )  # fmt: skip
 
 
-def _arm(state: State, event: Arm) -> Step:
+def _arm(state: State, event: Arm, settings: CoreSettings) -> Step:
     if state.mode is not Mode.DISARMED:
         return state, ()
     if event.inhibits:
         first = Reason((event.inhibits & -event.inhibits).bit_length() - 1)
         return state, (Refused(event.t_ns, first, event.inhibits),)
-    after = State(Mode.REFRACTORY, event.t_ns, event.t_ns, detection_closed=False)
-    restart = RestartChain(event.t_ns, Why.OPERATOR)
-    return after, (_changed(state, after, Why.OPERATOR), restart)
+    on_nv = tuple(muscle.on_nv for muscle in settings.muscles)
+    return _rest(State(t_ns=event.t_ns, session_ns=event.t_ns, on_nv=on_nv), Why.OPERATOR)
+
+
+def _pause(state: State, event: Pause, settings: CoreSettings) -> Step:
+    if not armed(state):
+        return state, ()
+    state = state._replace(t_ns=event.t_ns)
+    if state.mode is Mode.PAUSED:
+        return state._replace(held=True), ()
+    after = state.next_trial(Mode.PAUSED, event.t_ns)._replace(held=True)
+    told = (*zeros(event.t_ns, Why.OPERATOR, settings), *aborted(state, settings))
+    return after, (*told, changed(state, after, Why.OPERATOR), cue(after, CueKind.PAUSE))
+
+
+def _release(state: State, event: Release, settings: CoreSettings) -> State:
+    train, hold = state.train, settings.programme.kind is Kind.HOLD
+    if train is None or train.fall_ns >= 0 or not hold:
+        return state
+    falling = train._replace(fall_ns=event.t_ns, fall_from_ua=train.given_ua)
+    return state._replace(t_ns=event.t_ns, train=falling)
 
 
 def _reset(state: State, event: Reset) -> Step:
     if state.mode is not Mode.TRIPPED:
         return state, ()
-    after = State(Mode.DISARMED, event.t_ns, event.t_ns, trains=state.trains)
-    return after, (_changed(state, after, Why.OPERATOR),)
+    after = state.kept(Mode.DISARMED, event.t_ns)
+    return after, (changed(state, after, Why.OPERATOR),)
 
 
 # ---- a hop of EMG, by mode ----------------------------------------------------------------------------
@@ -174,109 +192,181 @@ def _reset(state: State, event: Reset) -> Step:
 
 def _hop(state: State, hop: Hop, settings: CoreSettings) -> Step:
     if hop.flags and armed(state):
-        for flag, reason in NO_MEASUREMENT.items():
-            if hop.flags & flag:
-                return _trip(state, Trip(hop.t_ns, reason, 0, 0), settings)
+        reason = trip_reason(hop.flags)
+        if reason is not Reason.NONE:
+            return _trip(state, Trip(hop.t_ns, reason, 0, 0), settings)
     later = hop.t_ns > state.t_ns
     state = state._replace(t_ns=hop.t_ns)
+    if not later:
+        return state, ()
     match state.mode:
         case Mode.DISARMED | Mode.TRIPPED:
             return state, ()
-        case Mode.ARMED:
-            start = hop.attempt and not hop.flags and later
-            return _start_train(state, hop, settings) if start else (state, ())
+        case Mode.REST:
+            return _resting(state, hop, settings)
+        case Mode.READY:
+            return _ready(state, hop, settings)
         case Mode.STIMULATING:
-            return _go_on(state, hop, settings) if hop.t_ns >= state.update_ns else (state, ())
-        case Mode.REFRACTORY:
-            return _recover(state, hop, settings)
+            return _go_on(state, hop, settings)
+        case Mode.HOLD_OFF:
+            over = hop.t_ns - state.since_ns >= settings.programme.hold_off_ns
+            return _done(state, Why.HOLD_OFF_OVER, settings) if over else (state, ())
+        case Mode.PAUSED:
+            return _paused(state, settings)
         case _:
             assert_never(state.mode)
 
 
-def _start_train(state: State, hop: Hop, settings: CoreSettings) -> Step:
-    amplitude_ua, _ = train_amplitude(0, settings)
-    after = State(
-        Mode.STIMULATING,
-        hop.t_ns,
-        hop.t_ns,
-        update_ns=hop.t_ns + settings.period_us * NS_PER_US,
-        amplitude_ua=amplitude_ua,
+def _resting(state: State, hop: Hop, settings: CoreSettings) -> Step:
+    programme = settings.programme
+    if time_over(state, settings):
+        return _end(state, hop.t_ns, Why.SESSION_OVER, settings)
+    rested = hop.t_ns - state.since_ns >= programme.rest_ns
+    if programme.kind is Kind.CYCLIC:
+        muscle = state.trial % len(settings.muscles)
+        return (
+            _start(state, hop, muscle, Outcome.GIVEN, Why.WORK, settings) if rested else (state, ())
+        )
+    state, relaxed = relaxing(state, hop, settings)
+    if not rested or not (relaxed or programme.kind is Kind.RELAXATION):
+        return state, ()
+    after = state._replace(mode=Mode.READY, since_ns=hop.t_ns, relaxed_since_ns=-1)
+    if programme.kind is Kind.RELAXATION:
+        word = CueKind.RELAX
+    else:
+        word = CueKind.DO_NOT_TRY if purpose(state, settings) is Trial.NO_GO else CueKind.TRY
+    return after, (changed(state, after, Why.RELAXED), cue(after, word))
+
+
+def _ready(state: State, hop: Hop, settings: CoreSettings) -> Step:
+    programme = settings.programme
+    if time_over(state, settings):
+        return _end(state, hop.t_ns, Why.SESSION_OVER, settings)
+    told: tuple[Command, ...] = ()
+    if hop.flags:
+        state = state._replace(disturbed=True, relaxed_since_ns=-1)
+    elif programme.kind is Kind.RELAXATION:
+        state, relaxed = relaxing(state, hop, settings)
+        if relaxed:
+            return _done(state._replace(outcome=Outcome.SUCCESS), Why.RELAXED, settings)
+    else:
+        if (number := who_tries(hop, settings)) >= 0:
+            return _attempt(state, hop, number, settings)
+        state, told = veto(state, hop, settings)
+    waited_ns = hop.t_ns - state.since_ns
+    if not programme.timeout_ns or waited_ns < programme.timeout_ns:
+        return state, told
+    if purpose(state, settings) is Trial.NO_GO:
+        outcome = Outcome.CORRECT_REJECTION
+    elif programme.on_miss is OnMiss.ASSIST:
+        if waited_ns < programme.timeout_ns + programme.assist_delay_ns or hop.flags:
+            return state, told
+        muscle = state.trial % len(settings.muscles)
+        after, commands = _start(state, hop, muscle, Outcome.ASSISTED, Why.ASSIST, settings)
+        return after, (*told, *commands)
+    else:
+        outcome = Outcome.MISS
+    after, commands = _done(state._replace(outcome=outcome), Why.TIMEOUT, settings)
+    return after, (*told, *commands)
+
+
+def _attempt(state: State, hop: Hop, number: int, settings: CoreSettings) -> Step:
+    state = state._replace(muscle=number, latency_ns=hop.t_ns - state.since_ns)
+    if purpose(state, settings) is Trial.NO_GO:
+        return _done(state._replace(outcome=Outcome.FALSE_ALARM), Why.ATTEMPT, settings)
+    if settings.programme.kind is Kind.BIOFEEDBACK:
+        return _done(state._replace(outcome=Outcome.SUCCESS), Why.ATTEMPT, settings)
+    return _start(state, hop, number, Outcome.SUCCESS, Why.ATTEMPT, settings)
+
+
+def _paused(state: State, settings: CoreSettings) -> Step:
+    if time_over(state, settings):
+        return _end(state, state.t_ns, Why.SESSION_OVER, settings)
+    if state.held or state.t_ns < state.wait_until_ns:
+        return state, ()
+    return _rest(state, Why.PAUSE_OVER)
+
+
+# ---- a train ------------------------------------------------------------------------------------------
+
+
+def _start(
+    state: State, hop: Hop, number: int, outcome: Outcome, why: Why, settings: CoreSettings
+) -> Step:
+    programme, muscle = settings.programme, settings.muscles[number]
+    target_ua = targets_ua(muscle, programme, state.trial)
+    if purpose(state, settings) is Trial.SHAM:
+        target_ua = (0,) * len(target_ua)
+    given_ua = tuple(rising_ua(ua, 0, programme) for ua in target_ua)
+    train = Train(number, target_ua, given_ua, hop.t_ns + period_ns(programme))
+    after = state._replace(
+        mode=Mode.STIMULATING, since_ns=hop.t_ns, muscle=number, outcome=outcome, train=train,
         trains=state.trains + 1,
-    )
-    output = _output(hop, amplitude_ua, Why.ATTEMPT, settings)
-    return after, (output, _changed(state, after, Why.ATTEMPT, hop.envelope_nv, settings.on_nv))
+    )  # fmt: skip
+    change = changed(state, after, why, *heard(after, hop, settings))
+    return _counted(after, settings), (*outputs(state, after, hop, why, settings), change)
 
 
 def _go_on(state: State, hop: Hop, settings: CoreSettings) -> Step:
-    amplitude_ua, why = train_amplitude(hop.t_ns - state.since_ns, settings)
-    if why is Why.TRAIN_OVER:
-        after = State(Mode.REFRACTORY, hop.t_ns, hop.t_ns, trains=state.trains)
-        return after, (_zero(hop.t_ns, why, settings), _changed(state, after, why))
-    after = state._replace(
-        update_ns=state.update_ns + settings.period_us * NS_PER_US, amplitude_ua=amplitude_ua
-    )
-    if amplitude_ua == state.amplitude_ua:
-        return after, ()
-    return after, (_output(hop, amplitude_ua, why, settings),)
+    programme, train = settings.programme, state.train
+    assert train is not None  # noqa: S101 - the mode's own
+    if hop.t_ns < train.update_ns:
+        return state, ()
+    elapsed_ns, high_ns = hop.t_ns - state.since_ns, programme.ramp_up_ns + programme.plateau_ns
+    if train.fall_ns < 0 and elapsed_ns >= high_ns:
+        train = train._replace(fall_ns=state.since_ns + high_ns, fall_from_ua=train.target_ua)
+    if train.fall_ns < 0:
+        why = Why.RAMP_UP if elapsed_ns < programme.ramp_up_ns else Why.PLATEAU
+        given_ua = tuple(rising_ua(ua, elapsed_ns, programme) for ua in train.target_ua)
+    elif hop.t_ns - train.fall_ns < programme.ramp_down_ns:
+        why, fallen_ns = Why.RAMP_DOWN, hop.t_ns - train.fall_ns
+        given_ua = tuple(falling_ua(ua, fallen_ns, programme) for ua in train.fall_from_ua)
+    else:
+        over = state._replace(mode=Mode.HOLD_OFF, since_ns=hop.t_ns, train=None)
+        told = zeros(hop.t_ns, Why.TRAIN_OVER, settings)
+        return over, (*told, changed(state, over, Why.TRAIN_OVER))
+    train = train._replace(given_ua=given_ua, update_ns=train.update_ns + period_ns(programme))
+    after = state._replace(train=train)
+    return _counted(after, settings), outputs(state, after, hop, why, settings)
 
 
-def _recover(state: State, hop: Hop, settings: CoreSettings) -> Step:
-    if state.detection_closed:
-        if hop.t_ns - state.since_ns < settings.hold_off_ns:
-            return state, ()
-        return state._replace(detection_closed=False), (RestartChain(hop.t_ns, Why.HOLD_OFF_OVER),)
-    if hop.flags or hop.envelope_nv >= settings.off_nv:
-        return state._replace(relaxed_since_ns=-1), ()
-    since_ns = state.relaxed_since_ns if state.relaxed_since_ns >= 0 else hop.t_ns
-    if hop.t_ns - since_ns < settings.relax_ns:
-        return state._replace(relaxed_since_ns=since_ns), ()
-    after = State(Mode.ARMED, hop.t_ns, hop.t_ns, trains=state.trains)
-    return after, (_changed(state, after, Why.RELAXED, hop.envelope_nv, settings.off_nv),)
+def _counted(state: State, settings: CoreSettings) -> State:
+    """The pulse that is due now, in the account."""
+    assert state.train is not None  # noqa: S101 - of a train
+    muscle = settings.muscles[state.train.muscle]
+    pulse = pulse_of(state.train.given_ua, muscle, settings.programme)
+    return state._replace(trial_dose=state.trial_dose.plus(pulse), dose=state.dose.plus(pulse))
 
 
-# ---- the train's time course --------------------------------------------------------------------------
+# ---- between trials -----------------------------------------------------------------------------------
 
 
-def train_ns(settings: CoreSettings) -> int:
-    """Length of a train in nanoseconds."""
-    return settings.ramp_up_ns + settings.plateau_ns + settings.ramp_down_ns
+def _done(state: State, why: Why, settings: CoreSettings) -> Step:
+    """A trial is over, and perhaps the set or the session."""
+    programme, said = settings.programme, verdict(state, settings)
+    state, moves = staircase(state, settings)
+    after = state._replace(trial=state.trial + 1)
+    if not programme.trials or after.trial % programme.trials:
+        after, commands = _rest(after, why)
+    elif after.trial >= programme.trials * programme.sets:
+        after, commands = _over(after, settings)
+    else:
+        pause_ns = state.t_ns + programme.set_pause_ns
+        paused = after.next_trial(Mode.PAUSED, state.t_ns)._replace(wait_until_ns=pause_ns)
+        commands = (changed(after, paused, Why.SET_OVER), cue(paused, CueKind.PAUSE))
+        after = paused
+    return after, (*said, *moves, *commands)
 
 
-def train_amplitude(elapsed_ns: int, settings: CoreSettings) -> tuple[int, Why]:
-    """Amplitude (µA) due `elapsed_ns` into a train: whole steps, one a pulse, the first pulse above zero."""
-    period_ns = settings.period_us * NS_PER_US
-    target_ua = settings.amplitude_ua
-    if elapsed_ns < settings.ramp_up_ns:
-        steps = max(1, settings.ramp_up_ns // period_ns)
-        return -(-target_ua * min(elapsed_ns // period_ns + 1, steps) // steps), Why.RAMP_UP
-    down_ns = elapsed_ns - settings.ramp_up_ns - settings.plateau_ns
-    if down_ns < 0:
-        return target_ua, Why.PLATEAU
-    if down_ns < settings.ramp_down_ns:
-        steps = max(1, settings.ramp_down_ns // period_ns)
-        return target_ua * max(steps - 1 - down_ns // period_ns, 0) // steps, Why.RAMP_DOWN
-    return 0, Why.TRAIN_OVER
+def _over(state: State, settings: CoreSettings) -> Step:
+    """The last trial is done: nothing of it is left to be aborted."""
+    after = state.kept(Mode.DISARMED, state.t_ns)
+    told = zeros(state.t_ns, Why.SESSION_OVER, settings)
+    return after, (*told, changed(state, after, Why.SESSION_OVER), cue(state, CueKind.END))
 
 
-# ---- commands -----------------------------------------------------------------------------------------
-
-
-def _zero(t_ns: int, why: Why, settings: CoreSettings) -> SetOutput:
-    return SetOutput(t_ns, settings.channel, 0, 0, 0, why, 0, 0)
-
-
-def _output(hop: Hop, amplitude_ua: int, why: Why, settings: CoreSettings) -> SetOutput:
-    return SetOutput(
-        hop.t_ns,
-        settings.channel,
-        amplitude_ua,
-        settings.pulse_width_us,
-        settings.period_us,
-        why,
-        hop.envelope_nv,
-        settings.on_nv,
-    )
-
-
-def _changed(before: State, after: State, why: Why, value: int = 0, limit: int = 0) -> ModeChanged:
-    return ModeChanged(after.t_ns, before.mode, after.mode, why, Reason.NONE, value, limit)
+def _rest(state: State, why: Why) -> Step:
+    """The gate of every trial: filters start afresh, the muscles must relax."""
+    after = state.next_trial(Mode.REST, state.t_ns)
+    restart = RestartChain(state.t_ns, why)
+    return after, (changed(state, after, why), restart, cue(after, CueKind.REST))
