@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Generic, Protocol, TypeVar
 
-from nmesd.core.journal import Act, Entry
-from nmesd.core.machine import SETTLING, State, armed, step
-from nmesd.core.values import Command, CoreSettings, Event, Hop, RestartChain
+from nmesd.core.flags import SETTLING
+from nmesd.core.journal import Entry
+from nmesd.core.machine import step
+from nmesd.core.state import State, armed
+from nmesd.core.values import Act, Command, CoreSettings, Event, Hop, RestartChain
 from nmesd.units import sample_time_ns
 
 HopArray = TypeVar("HopArray")
@@ -23,8 +25,6 @@ class HopValuesLike(Protocol):
 
     @property
     def envelope_nv(self) -> Sequence[int]: ...
-    @property
-    def active(self) -> Sequence[bool]: ...
     @property
     def attempt(self) -> Sequence[bool]: ...
     @property
@@ -43,24 +43,23 @@ class ChainLike(Protocol[HopArray_contra]):
 class Decider(Generic[HopArray]):
     """State of one run: hop count, machine, signal chain.
 
-    chain: the signal chain; only its first channel is decided on.
+    chain: the signal chain over the columns that are decided on; None where no EMG is heard.
     settings: what to decide with.
     note: told (hop index, entry) for every act and command, in order.
     """
 
     def __init__(
         self,
-        chain: ChainLike[HopArray],
+        chain: ChainLike[HopArray] | None,
         settings: CoreSettings,
         note: Callable[[int, Entry], None],
     ) -> None:
         self.state = State()
         self.hops = 0
-        self.last = Hop(0, 0, False, False, SETTLING)
+        self.last = Hop(0, (), (), SETTLING if chain else 0)
         self._chain = chain
         self._settings = settings
-        self._on_nv = (settings.on_nv,)
-        self._off_nv = (settings.off_nv,)
+        self._on_nv, self._off_nv = thresholds(settings, self.state)
         self._note = note
 
     @property
@@ -79,23 +78,50 @@ class Decider(Generic[HopArray]):
         return self._step(act)
 
     def hop(self, samples: HopArray) -> tuple[Command, ...]:
-        """Decide on one hop of raw EMG (hop_samples, channels), microvolts."""
+        """Decide on one hop of raw EMG (hop_samples, columns), microvolts."""
+        assert self._chain is not None  # noqa: S101 - whoever has EMG has given one
         values = self._chain.run(samples, self._on_nv, self._off_nv)
-        self.hops += 1
-        self.last = Hop(
-            self.t_ns, values.envelope_nv[0], values.active[0], values.attempt[0], values.flags
-        )
-        return self._step(self.last)
+        return self._decide(tuple(values.envelope_nv), tuple(values.attempt), values.flags)
+
+    def tick(self) -> tuple[Command, ...]:
+        """Decide on one hop's time where no EMG is heard."""
+        return self._decide((), (), 0)
 
     def restart_chain(self) -> None:
         """The sample stream starts afresh (new stream, flush, gap)."""
-        self._chain.restart()
-        self.last = self.last._replace(flags=self.last.flags | SETTLING)
+        if self._chain is not None:
+            self._chain.restart()
+            self.last = self.last._replace(flags=self.last.flags | SETTLING)
+
+    def _decide(
+        self, envelope_nv: tuple[int, ...], attempt: tuple[bool, ...], flags: int
+    ) -> tuple[Command, ...]:
+        self.hops += 1
+        self.last = Hop(self.t_ns, envelope_nv, attempt, flags)
+        return self._step(self.last)
 
     def _step(self, event: Event) -> tuple[Command, ...]:
+        before_nv = self.state.on_nv
         self.state, commands = step(self.state, event, self._settings)
+        if self.state.on_nv != before_nv:
+            self._on_nv, self._off_nv = thresholds(self._settings, self.state)
         for command in commands:
             self._note(self.hops, command)
-            if isinstance(command, RestartChain):
+            if isinstance(command, RestartChain) and self._chain is not None:
                 self._chain.restart()
         return commands
+
+
+def thresholds(settings: CoreSettings, state: State) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """On and off threshold of each column: a muscle's, or for one that is an antagonist alone its veto."""
+    levels: dict[int, tuple[int, int]] = {
+        muscle.antagonist: (muscle.veto_nv, muscle.veto_nv)
+        for muscle in settings.muscles
+        if muscle.antagonist >= 0
+    }
+    on_nv = state.on_nv or tuple(muscle.on_nv for muscle in settings.muscles)
+    levels |= {
+        muscle.emg: (on, muscle.off_nv) for muscle, on in zip(settings.muscles, on_nv, strict=True)
+    }
+    columns = [levels[column] for column in sorted(levels)]
+    return tuple(on for on, _ in columns), tuple(off for _, off in columns)

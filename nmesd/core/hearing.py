@@ -6,23 +6,27 @@ from nmesd.core.state import State
 from nmesd.core.values import CoreSettings, Hop, Muscle, Vetoed
 
 
-def who_tries(hop: Hop, settings: CoreSettings) -> int:
-    """The first muscle that attempts while its antagonist is quiet; -1: none."""
-    for number, muscle in enumerate(settings.muscles):
-        if hop.attempt[muscle.emg] and not _held_back(muscle, hop):
-            return number
-    return -1
+def who_tries(
+    state: State, hop: Hop, settings: CoreSettings
+) -> tuple[State, int, tuple[Vetoed, ...]]:
+    """The first muscle that attempts while its antagonist is quiet, -1: none; and a veto, told once a trial.
 
-
-def veto(state: State, hop: Hop, settings: CoreSettings) -> tuple[State, tuple[Vetoed, ...]]:
-    """Told once a trial: the first attempt that does not count, for the antagonist is active too."""
-    if state.vetoed:
-        return state, ()
+    An attempt that was held back counts no more: what is left of it when the antagonist lets go is no new one.
+    """
+    held, told = [], list[Vetoed]()
+    tries = -1
     for number, muscle in enumerate(settings.muscles):
-        if hop.attempt[muscle.emg] and _held_back(muscle, hop):
-            told = Vetoed(hop.t_ns, number, hop.envelope_nv[muscle.antagonist], muscle.veto_nv)
-            return state._replace(vetoed=True), (told,)
-    return state, ()
+        if not hop.attempt[muscle.emg]:
+            continue
+        if number in state.held_back or _against(muscle, hop):
+            held.append(number)
+        elif tries < 0:
+            tries = number
+    if held and not state.vetoed:
+        muscle = settings.muscles[held[0]]
+        told.append(Vetoed(hop.t_ns, held[0], hop.envelope_nv[muscle.antagonist], muscle.veto_nv))
+    vetoed = state.vetoed or bool(held)
+    return state._replace(held_back=tuple(held), vetoed=vetoed), tries, tuple(told)
 
 
 def relaxing(state: State, hop: Hop, settings: CoreSettings) -> tuple[State, bool]:
@@ -35,5 +39,7 @@ def relaxing(state: State, hop: Hop, settings: CoreSettings) -> tuple[State, boo
     return state._replace(relaxed_since_ns=since_ns), relaxed
 
 
-def _held_back(muscle: Muscle, hop: Hop) -> bool:
-    return muscle.antagonist >= 0 and hop.envelope_nv[muscle.antagonist] >= muscle.veto_nv
+def _against(muscle: Muscle, hop: Hop) -> bool:
+    """By the antagonist's detector, which is as soon as the muscle's, or by its envelope, which lasts."""
+    other = muscle.antagonist
+    return other >= 0 and (hop.attempt[other] or hop.envelope_nv[other] >= muscle.veto_nv)

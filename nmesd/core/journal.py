@@ -9,19 +9,27 @@ from enum import IntEnum
 from typing import Any, get_type_hints
 
 from nmesd.core.values import (
+    Act,
     Arm,
     Command,
+    Cue,
     Disarm,
+    Give,
     ModeChanged,
+    Pause,
     Refused,
+    Release,
     Reset,
     RestartChain,
+    Resume,
     SetOutput,
+    ThresholdChanged,
+    TrialDone,
     Trip,
+    Vetoed,
 )
 from nmesd.errors import RecordError
 
-Act = Arm | Disarm | Trip | Reset
 Entry = Act | Command
 
 # The numbers are part of the record: never reuse one.
@@ -30,10 +38,18 @@ _KINDS: dict[int, type[Entry]] = {
     2: Disarm,
     3: Trip,
     4: Reset,
+    5: Pause,
+    6: Resume,
+    7: Release,
+    8: Give,
     10: SetOutput,
     11: RestartChain,
     12: ModeChanged,
     13: Refused,
+    14: Cue,
+    15: TrialDone,
+    16: Vetoed,
+    17: ThresholdChanged,
 }
 _CODES = {kind: code for code, kind in _KINDS.items()}
 _NAMES = {kind.__name__: kind for kind in _KINDS.values()}

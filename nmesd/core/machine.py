@@ -6,8 +6,9 @@ Rules
   2. One door out of DISARMED: an operator's Arm, without inhibits; it begins a session. One door out of TRIPPED:
      an operator's Reset, which leads to DISARMED.
   3. Time that goes backwards while armed is a trip. Time that stands still changes nothing.
-  4. A train starts only from READY, on an attempt of a muscle whose antagonist is quiet, with clean EMG, in a
-     trial that is no NO_GO; or by the programme itself: CYCLIC when its rest is over, ASSIST after a missed trial.
+  4. A train starts only from READY, on an attempt of a muscle whose antagonist was quiet from its onset on, with
+     clean EMG, in a trial that is no NO_GO; or by the programme itself: CYCLIC when its rest is over, ASSIST after a missed trial;
+     or by an operator, one at a time, in STEPS, which climbs by at most a step over the highest so far.
      EMG that is no measurement (not finite, at the rail, flat, without a lead) is a trip in every armed
      mode, also while a train runs. Disturbed EMG (hum, movement, a pop, a heart, clipping) starts nothing and
      forbids arming; while detection is closed it says nothing, for the pulses are in it.
@@ -26,7 +27,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple, assert_never
 
 from nmesd.core.flags import trip_reason
-from nmesd.core.hearing import relaxing, veto, who_tries
+from nmesd.core.hearing import relaxing, who_tries
 from nmesd.core.state import State, Train, armed, purpose, time_over
 from nmesd.core.telling import (
     aborted,
@@ -47,6 +48,7 @@ from nmesd.core.values import (
     CueKind,
     Disarm,
     Event,
+    Give,
     Hop,
     Kind,
     Mode,
@@ -80,6 +82,7 @@ TABLE: Final = (
     Row((Mode.DISARMED,), Why.OPERATOR, Mode.REST, "armed, without inhibits"),
     Row((Mode.REST,), Why.RELAXED, Mode.READY, "rested and relaxed: cue"),
     Row((Mode.REST,), Why.WORK, Mode.STIMULATING, "rested, CYCLIC: first pulse"),
+    Row((Mode.REST,), Why.OPERATOR, Mode.STIMULATING, "rested, STEPS: one train given"),
     Row((Mode.READY,), Why.ATTEMPT, Mode.STIMULATING, "attempt: first pulse"),
     Row((Mode.READY,), Why.ASSIST, Mode.STIMULATING, "nobody tried, ASSIST: first pulse"),
     Row((Mode.READY,), Why.ATTEMPT, Mode.REST, "attempt, NO_GO or BIOFEEDBACK"),
@@ -109,9 +112,16 @@ def step(state: State, event: Event, settings: CoreSettings) -> Step:
     if event.t_ns < state.t_ns and armed(state):
         backwards = Trip(state.t_ns, Reason.CLOCK_BACKWARDS, event.t_ns, state.t_ns)
         return _trip(state, backwards, settings)
+    return _hop(state, event, settings) if isinstance(event, Hop) else _act(state, event, settings)
+
+
+# ---- acts and trips -----------------------------------------------------------------------------------
+
+
+def _act(
+    state: State, event: Arm | Pause | Resume | Release | Give | Reset, settings: CoreSettings
+) -> Step:
     match event:
-        case Hop():
-            return _hop(state, event, settings)
         case Arm():
             return _arm(state, event, settings)
         case Pause():
@@ -120,13 +130,12 @@ def step(state: State, event: Event, settings: CoreSettings) -> Step:
             return state._replace(t_ns=event.t_ns, held=False), ()
         case Release():
             return _release(state, event, settings), ()
+        case Give():
+            return _give(state, event, settings)
         case Reset():
             return _reset(state, event)
         case _:
             assert_never(event)
-
-
-# ---- acts and trips -----------------------------------------------------------------------------------
 
 
 def _trip(state: State, trip: Trip, settings: CoreSettings) -> Step:
@@ -157,8 +166,12 @@ def _arm(state: State, event: Arm, settings: CoreSettings) -> Step:
     if event.inhibits:
         first = Reason((event.inhibits & -event.inhibits).bit_length() - 1)
         return state, (Refused(event.t_ns, first, event.inhibits),)
-    on_nv = tuple(muscle.on_nv for muscle in settings.muscles)
-    return _rest(State(t_ns=event.t_ns, session_ns=event.t_ns, on_nv=on_nv), Why.OPERATOR)
+    fresh = State(
+        t_ns=event.t_ns, session_ns=event.t_ns,
+        on_nv=tuple(muscle.on_nv for muscle in settings.muscles),
+        highest_ua=(0,) * len(settings.muscles),
+    )  # fmt: skip
+    return _rest(fresh, Why.OPERATOR)
 
 
 def _pause(state: State, event: Pause, settings: CoreSettings) -> Step:
@@ -178,6 +191,26 @@ def _release(state: State, event: Release, settings: CoreSettings) -> State:
         return state
     falling = train._replace(fall_ns=event.t_ns, fall_from_ua=train.given_ua)
     return state._replace(t_ns=event.t_ns, train=falling)
+
+
+def _give(state: State, event: Give, settings: CoreSettings) -> Step:
+    programme = settings.programme
+    if state.mode is not Mode.REST or programme.kind is not Kind.STEPS:
+        return state, ()
+    rested_ns = event.t_ns - state.since_ns
+    if rested_ns < programme.rest_ns:
+        refused = Refused(event.t_ns, Reason.LIMIT_REST, rested_ns, programme.rest_ns)
+        return state, (refused,)
+    known = 0 <= event.muscle < len(settings.muscles)
+    most_ua = state.highest_ua[event.muscle] + programme.step_ua if known else 0
+    if not 0 < event.amplitude_ua <= most_ua:
+        refused = Refused(event.t_ns, Reason.LIMIT_AMPLITUDE, event.amplitude_ua, most_ua)
+        return state, (refused,)
+    highest_ua = list(state.highest_ua)
+    highest_ua[event.muscle] = max(highest_ua[event.muscle], event.amplitude_ua)
+    state = state._replace(t_ns=event.t_ns, highest_ua=tuple(highest_ua))
+    tick, target_ua = Hop(event.t_ns, (), (), 0), (event.amplitude_ua,)
+    return _train(state, tick, event.muscle, target_ua, Outcome.GIVEN, Why.OPERATOR, settings)
 
 
 def _reset(state: State, event: Reset) -> Step:
@@ -222,6 +255,8 @@ def _resting(state: State, hop: Hop, settings: CoreSettings) -> Step:
     if time_over(state, settings):
         return _end(state, hop.t_ns, Why.SESSION_OVER, settings)
     rested = hop.t_ns - state.since_ns >= programme.rest_ns
+    if programme.kind is Kind.STEPS:
+        return state, ()
     if programme.kind is Kind.CYCLIC:
         muscle = state.trial % len(settings.muscles)
         return (
@@ -250,9 +285,10 @@ def _ready(state: State, hop: Hop, settings: CoreSettings) -> Step:
         if relaxed:
             return _done(state._replace(outcome=Outcome.SUCCESS), Why.RELAXED, settings)
     else:
-        if (number := who_tries(hop, settings)) >= 0:
-            return _attempt(state, hop, number, settings)
-        state, told = veto(state, hop, settings)
+        state, number, told = who_tries(state, hop, settings)
+        if number >= 0:
+            after, commands = _attempt(state, hop, number, settings)
+            return after, (*told, *commands)
     waited_ns = hop.t_ns - state.since_ns
     if not programme.timeout_ns or waited_ns < programme.timeout_ns:
         return state, told
@@ -293,10 +329,17 @@ def _paused(state: State, settings: CoreSettings) -> Step:
 def _start(
     state: State, hop: Hop, number: int, outcome: Outcome, why: Why, settings: CoreSettings
 ) -> Step:
-    programme, muscle = settings.programme, settings.muscles[number]
-    target_ua = targets_ua(muscle, programme, state.trial)
+    target_ua = targets_ua(settings.muscles[number], settings.programme, state.trial)
     if purpose(state, settings) is Trial.SHAM:
         target_ua = (0,) * len(target_ua)
+    return _train(state, hop, number, target_ua, outcome, why, settings)
+
+
+def _train(
+    state: State, hop: Hop, number: int, target_ua: tuple[int, ...], outcome: Outcome, why: Why,
+    settings: CoreSettings,
+) -> Step:  # fmt: skip
+    programme = settings.programme
     given_ua = tuple(rising_ua(ua, 0, programme) for ua in target_ua)
     train = Train(number, target_ua, given_ua, hop.t_ns + period_ns(programme))
     after = state._replace(

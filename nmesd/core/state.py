@@ -35,10 +35,12 @@ class State(NamedTuple):
     )  # REST, READY of RELAXATION: since when below the off threshold, -1 if not
     disturbed: bool = False  # the EMG was, in this trial
     vetoed: bool = False  # an attempt was, in this trial
+    held_back: tuple[int, ...] = ()  # muscles whose attempt was vetoed and goes on
     held: bool = False  # PAUSED: until an operator resumes
     wait_until_ns: int = 0  # PAUSED: the pause between two sets
     train: Train | None = None
     on_nv: tuple[int, ...] = ()  # the on threshold of each muscle
+    highest_ua: tuple[int, ...] = ()  # STEPS: the most each muscle was given
     trial_dose: Dose = Dose()
     dose: Dose = Dose()  # of the session, this trial's included
     trains: int = 0
@@ -52,7 +54,7 @@ class State(NamedTuple):
         """In the same session, without anything of the trial before."""
         return State(
             mode, t_ns, t_ns, session_ns=self.session_ns, trial=self.trial, on_nv=self.on_nv,
-            wait_until_ns=self.wait_until_ns, dose=self.dose, trains=self.trains,
+            highest_ua=self.highest_ua, wait_until_ns=self.wait_until_ns, dose=self.dose, trains=self.trains,
         )  # fmt: skip
 
 

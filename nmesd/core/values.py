@@ -38,6 +38,7 @@ class Kind(IntEnum):
     CYCLIC = 3  # trains by the clock, without EMG
     BIOFEEDBACK = 4  # attempts are told, nothing is given
     RELAXATION = 5  # to relax is what is asked for
+    STEPS = 6  # an operator gives one train after the other, to find amplitudes
 
 
 @unique
@@ -129,7 +130,9 @@ class Muscle(NamedTuple):
     ceiling_nv: int
     outputs: tuple[OutputSettings, ...]
     antagonist: int = -1  # -1: none
-    veto_nv: int = 0  # while the antagonist's envelope is at or over it, an attempt does not count
+    veto_nv: int = (
+        0  # while the antagonist attempts, or its envelope is at or over it, no attempt counts
+    )
 
 
 class Programme(NamedTuple):
@@ -161,6 +164,8 @@ class Programme(NamedTuple):
     # the threshold
     target_permille: int = 0  # of attempts that should succeed; 0: the threshold stays
     step_permille: int = 0
+    # STEPS: how much more than the highest so far one train may be
+    step_ua: int = 0
 
 
 class CoreSettings(NamedTuple):
@@ -176,7 +181,10 @@ class CoreSettings(NamedTuple):
 
 
 class Hop(NamedTuple):
-    """One hop of EMG, as integers, an entry for each column. `flags` is dsp's, 0 if all is well."""
+    """One hop of EMG, as integers, an entry for each column. `flags` is dsp's, 0 if all is well.
+
+    Where no EMG is heard it is a tick of the clock, without columns.
+    """
 
     t_ns: int
     envelope_nv: tuple[int, ...]
@@ -220,6 +228,15 @@ class Release(NamedTuple):
     operator: int
 
 
+class Give(NamedTuple):
+    """An operator gives one train, in a STEPS programme."""
+
+    t_ns: int
+    operator: int
+    muscle: int
+    amplitude_ua: int
+
+
 class Trip(NamedTuple):
     """Somebody (stream watch, guard, operator's stop, daemon watch) found a reason for zero."""
 
@@ -236,7 +253,8 @@ class Reset(NamedTuple):
     operator: int
 
 
-Event = Hop | Arm | Disarm | Pause | Resume | Release | Trip | Reset
+Act = Arm | Disarm | Pause | Resume | Release | Give | Trip | Reset
+Event = Hop | Act
 
 
 # ---- commands -----------------------------------------------------------------------------------------
@@ -323,6 +341,7 @@ class Refused(NamedTuple):
     t_ns: int
     reason: Reason
     value: int
+    limit: int = 0
 
 
 Command = (

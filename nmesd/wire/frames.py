@@ -13,7 +13,7 @@ from enum import IntEnum, unique
 from typing import NamedTuple
 
 CHANNELS = 8  # what a P24 or RehaStim 2 has
-NOTE_ARGS = 8  # integers a journal entry may have
+NOTE_ARGS = 10  # integers a journal entry may have
 
 
 class ChannelOutput(NamedTuple):

@@ -8,6 +8,7 @@ from nmesd.core.values import (
     CoreSettings,
     Disarm,
     Event,
+    Give,
     Hop,
     Kind,
     Mode,
@@ -138,6 +139,7 @@ INHIBITS = 1 << Reason.EMG_SETTLING | 1 << Reason.EMG_STALE | 1 << Reason.GUARD_
 EVENTS: dict[str, Event] = {
     "attempt": hop(NEXT, ON_NV, attempt=True),
     "attempt against the antagonist": hop(NEXT, ON_NV, attempt=True, other_nv=VETO_NV),
+    "attempt of both": Hop(NEXT, (ON_NV, 0), (True, True), 0),
     "attempt, antagonist just quiet": hop(NEXT, ON_NV, attempt=True, other_nv=VETO_NV - 1),
     "attempt, standing still": hop(NOW, ON_NV, attempt=True),
     "attempt, back in time": hop(NOW - 1, ON_NV, attempt=True),
@@ -164,6 +166,7 @@ EVENTS: dict[str, Event] = {
     "resume": Resume(NEXT, 77),
     "resume, back in time": Resume(NOW - 1, 77),
     "release": Release(NEXT, 77),
+    "give": Give(NEXT, 77, 0, 1000),
     "trip": Trip(NEXT, Reason.OPERATOR_STOP, 1, 2),
     "trip, back in time": Trip(NOW - 1, Reason.OPERATOR_STOP, 1, 2),
     "reset": Reset(NEXT, 77),

@@ -7,13 +7,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nmesd.core.journal import Act, Entry, from_ints, from_json, to_ints, to_json
-from nmesd.core.values import Arm, Command, Mode, ModeChanged, Trip, Why
+from nmesd.core.journal import Entry, from_ints, from_json, to_ints, to_json
+from nmesd.core.values import (
+    Act,
+    Arm,
+    Command,
+    CueKind,
+    Mode,
+    ModeChanged,
+    Outcome,
+    Trial,
+    Trip,
+    Why,
+)
 from nmesd.errors import Reason, RecordError
 from nmesd.wire import NOTE_ARGS
 
 KINDS: tuple[type[Any], ...] = get_args(Entry)
-ENUMS = (Mode, Reason, Why)
+ENUMS = (Mode, Reason, Why, CueKind, Outcome, Trial)
 I64 = st.integers(-(2**63), 2**63 - 1)
 
 
@@ -54,11 +65,11 @@ def test_json_round_trips(entry: Entry) -> None:
 
 
 def test_json_is_for_people_too() -> None:
-    change = ModeChanged(5, Mode.ARMED, Mode.TRIPPED, Why.TRIP, Reason.EMG_GAP, 7, 3)
+    change = ModeChanged(5, Mode.READY, Mode.TRIPPED, Why.TRIP, Reason.EMG_GAP, 7, 3)
     assert to_json(change) == {
         "entry": "ModeChanged",
         "t_ns": 5,
-        "before": "ARMED",
+        "before": "READY",
         "after": "TRIPPED",
         "why": "TRIP",
         "reason": "EMG_GAP",
@@ -80,7 +91,7 @@ def test_a_key_of_a_newer_nmesd_is_ignored() -> None:
         (1, (1, 2)),
         (1, (1, 2, 3, 4)),
         (3, (1, 5555, 0, 0)),  # no such reason
-        (12, (1, 9, 0, 1, 0, 0, 0)),  # no such mode
+        (12, (1, 99, 0, 1, 0, 0, 0)),  # no such mode
     ],
 )
 def test_unknown_integers_are_refused(code: int, args: tuple[int, ...]) -> None:

@@ -48,7 +48,8 @@ UNDER_WAY = [
 ]  # fmt: skip
 NOT_PAUSED = [name for name in ARMED_SITUATIONS if SITUATIONS[name].mode is not Mode.PAUSED]
 CLEAN = (
-    "attempt", "attempt against the antagonist", "attempt, antagonist just quiet", "active", "tense", "relaxed",
+    "attempt", "attempt against the antagonist", "attempt of both", "attempt, antagonist just quiet",
+    "active", "tense", "relaxed",
 )  # fmt: skip
 DISTURBED_HOPS = ("settling attempt", "settling", "disturbed attempt", "disturbed")
 FINITE_HOPS = (*CLEAN, *DISTURBED_HOPS)
@@ -59,6 +60,7 @@ BACKWARDS = (
     "attempt, back in time", "arm, back in time", "pause, back in time", "resume, back in time",
     "reset, back in time",
 )  # fmt: skip
+AGAINST = ("attempt against the antagonist", "attempt of both")
 TRIES = ("attempt", "attempt, antagonist just quiet")
 
 
@@ -106,7 +108,10 @@ IN_TRAIN: tuple[tuple[str, Result], ...] = (
         (Mode.DISARMED, [*WON, *zero(Why.SESSION_OVER), (ModeChanged, Why.SESSION_OVER), (Cue, CueKind.END)]),
     ),
     ("between sets, over", rest(Why.PAUSE_OVER)),
-    *((name, ended(name, Why.SESSION_OVER)) for name in ("rest, time over", "ready, time over", "paused, time over")),
+    *(
+        (name, ended(name, Why.SESSION_OVER))
+        for name in ("rest, time over", "ready, time over", "paused, time over")
+    ),
 )  # fmt: skip
 LAST_MISS: Result = (
     Mode.DISARMED,
@@ -125,12 +130,13 @@ TABLE: dict[tuple[str, str], Result] = {
     **{(name, hop): result for name, result in IN_TRAIN for hop in FINITE_HOPS},
     ("rest, relaxed", "relaxed"): READY,
     **{("ready", event): start(Why.ATTEMPT) for event in TRIES},
-    ("ready", "attempt against the antagonist"): (Mode.READY, [VETO]),
+    **{("ready", hop): (Mode.READY, [VETO]) for hop in AGAINST},
     **{(name, hop): result for name, result in IN_VAIN.items() for hop in FINITE_HOPS},
     **{(name, hop): start(Why.ATTEMPT) for name in IN_VAIN for hop in TRIES},
     **{
-        (name, "attempt against the antagonist"): (mode, [VETO, *told])
+        (name, hop): (mode, [VETO, *told])
         for name, (mode, told) in IN_VAIN.items()
+        for hop in AGAINST
     },
     **{
         (name, "pause"): paused(Why.OPERATOR, *zero(Why.OPERATOR), *abort(name))
