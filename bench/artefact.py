@@ -2,7 +2,7 @@
 
     python bench/artefact.py [--trains 1000] [--json FILE]
 
-In sample time, with the shortest pauses that nmesd.toml allows. After each train the patient lies still or goes
+In sample time, with the shortest pauses that a programme allows. After each train the patient lies still or goes
 on trying; the amplifier recovers quickly or slowly. A train that no new attempt asked for begins outside every
 attempt, or is a second one in the same. It is a *re-trigger* unless the same patient, of whom the EMG hears
 nothing of the stimulation (no artefact, no M-wave), gives it too, at the same time: then it is a false alarm of
@@ -21,29 +21,24 @@ from rich.console import Console
 from rich.progress import Progress
 
 from nmesd.daemon.engine_config import engine_settings
-from nmesd.daemon.settings import (
-    DaemonSettings,
-    FilterSection,
-    StreamSection,
-    ThresholdSection,
-    TrainSection,
-)
+from nmesd.daemon.settings import FilterSection
 from nmesd.daemon.thresholds import from_rest
 from nmesd.engine.settings import EngineSettings
 from nmesd.sessions.recording import Recording
 from nmesd.sim.sample_time import Outcome, run
+from nmesd.sim.session_files import files_of, one_muscle
 from nmesd.sim.spec import PatientSpec
 from nmesd.sim.virtual_patient import VirtualPatient
 
-FULL_MA: Final = 130.0  # the ceiling of [train]
-SHORTEST: Final = TrainSection(
-    amplitude_ma=FULL_MA,
-    ramp_up_s=0.1,
-    plateau_s=0.4,
-    ramp_down_s=0.1,
-    hold_off_s=0.25,
-    relax_s=0.1,
-)
+FULL_MA: Final = 130.0  # the ceiling of patient.toml
+SHORTEST: Final = {
+    "amplitude_ma": FULL_MA,
+    "ramp_up_s": 0.1,
+    "plateau_s": 0.4,
+    "ramp_down_s": 0.1,
+    "hold_off_s": 0.25,
+    "relax_s": 0.1,
+}
 REST_S: Final = 20.0
 SAME_S: Final = 0.02
 UNTOUCHED: Final[dict[str, Any]] = {"artefact_uv_per_ma": 0.0, "m_wave_uv": 0.0}
@@ -64,7 +59,7 @@ PATIENTS: Final[dict[str, dict[str, Any]]] = {
 }
 
 
-def settings_for(spec: PatientSpec, train: TrainSection) -> EngineSettings:
+def settings_for(spec: PatientSpec, train: dict[str, float]) -> EngineSettings:
     """Thresholds from the patient's own rest."""
     resting = PatientSpec(
         **{**{f: getattr(spec, f) for f in spec.__dataclass_fields__}, "first_attempt_s": 1e6}
@@ -73,10 +68,11 @@ def settings_for(spec: PatientSpec, train: TrainSection) -> EngineSettings:
     rest = Recording(emg_uv[:, :1], spec.rate_hz, ("x",), (), "rest")
     found = from_rest(rest, REST_S, FilterSection())
     return engine_settings(
-        DaemonSettings(
-            stream=StreamSection(name="x", rate_hz=spec.rate_hz, labels=("x",), muscle="x"),
-            threshold=ThresholdSection(**found.section),
-            train=train,
+        files_of(
+            {
+                "stream": {"name": "x", "rate_hz": spec.rate_hz, "labels": ["x"]},
+                **one_muscle("x", found.section, train),
+            }
         )
     )
 

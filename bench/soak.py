@@ -33,6 +33,7 @@ from nmesd.daemon.settings import FilterSection
 from nmesd.daemon.thresholds import from_rest
 from nmesd.sessions.recording import Recording
 from nmesd.sim.rig import Rig
+from nmesd.sim.session_files import one_muscle
 from nmesd.sim.spec import PatientSpec
 from nmesd.sim.virtual_patient import VirtualPatient
 from nmesd.units import NS_PER_MS, NS_PER_S
@@ -112,7 +113,7 @@ def main() -> int:
 
 
 def sections() -> dict[str, dict[str, Any]]:
-    """nmesd.toml, thresholds from the patient's own rest."""
+    """The files, thresholds from the patient's own rest."""
     spec = PatientSpec(first_attempt_s=REST_S + 1)
     emg_uv = VirtualPatient(spec).generate(int(REST_S * spec.rate_hz)).astype(np.float32)
     found = from_rest(
@@ -123,9 +124,8 @@ def sections() -> dict[str, dict[str, Any]]:
         "source_id": STREAM,
         "rate_hz": spec.rate_hz,
         "labels": [MUSCLE],
-        "muscle": MUSCLE,
     }
-    return {"stream": stream, "threshold": found.section, "train": TRAIN}
+    return {"stream": stream, **one_muscle(MUSCLE, found.section, TRAIN)}
 
 
 def run(rig: Rig, witness: Witness, minutes: float, console: Console) -> Soak:

@@ -54,6 +54,8 @@ class ChainCoefficients:
     """Hops for which a disturbance is told after it was last seen; 0: none is watched for."""
     cusum: tuple[Speed, ...] = ()
     """Speeds of the CUSUM that decides; empty: the envelope does (`dsp.detector`)."""
+    channel_ratios: tuple[tuple[float, ...], ...] = ()
+    """Of each channel, the ratios of the speeds, where its rest found other ones; empty: as in `cusum`."""
 
     def __post_init__(self) -> None:
         for name, least in _LEAST.items():
@@ -71,13 +73,7 @@ class ChainCoefficients:
             finite = all(map(math.isfinite, section))
             if len(section) != _SECTION_LENGTH or section[3] != 1 or not finite:
                 raise ValueError(f"section {section} must be finite: b0, b1, b2, 1, a1, a2")
-        for speed in self.cusum:
-            if len(speed) != _SPEED_LENGTH or not (
-                0 < speed[0] < math.inf and 0 < speed[1] < speed[2] < math.inf
-            ):
-                raise ValueError(
-                    f"speed {speed} must be a ratio, evidence and a longer memory in hops, all above 0"
-                )
+        _check_speeds(self.cusum, self.channel_ratios)
 
     def with_ratios(self, ratios: Iterable[float]) -> Self:
         """The same with these ratios of the CUSUM's speeds. Raises ValueError if they are not as many."""
@@ -103,7 +99,7 @@ class ChainCoefficients:
             raise ValueError(f"chain coefficients: {odd} missing or unknown, want {sorted(names)}")
         rows = {
             name: _rows(fields[name])
-            for name in ("filter_sos", "envelope_sos", "cusum")
+            for name in ("filter_sos", "envelope_sos", "cusum", "channel_ratios")
             if name in fields
         }
         return cls(**{**fields, **rows})
@@ -118,6 +114,22 @@ _LEAST: Final = {
     "flat_hops": 0,
     "watch_hops": 0,
 }
+
+
+def _check_speeds(speeds: tuple[Speed, ...], channel_ratios: tuple[tuple[float, ...], ...]) -> None:
+    for speed in speeds:
+        if len(speed) != _SPEED_LENGTH or not (
+            0 < speed[0] < math.inf and 0 < speed[1] < speed[2] < math.inf
+        ):
+            raise ValueError(
+                f"speed {speed} must be a ratio, evidence and a longer memory in hops, all above 0"
+            )
+
+    for ratios in channel_ratios:
+        if len(ratios) != len(speeds) or not all(0 < ratio < math.inf for ratio in ratios):
+            raise ValueError(
+                f"channel_ratios has {ratios}, must be {len(speeds)} finite numbers above 0"
+            )
 
 
 def _rows(rows: Iterable[Iterable[float]]) -> tuple[tuple[float, ...], ...]:

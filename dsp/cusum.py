@@ -33,7 +33,7 @@ _FEW: Final = 128  # numbers: up to so many Python finds the largest sooner than
 
 
 class Cusum:
-    """The evidence of every speed and channel."""
+    """The evidence of every speed and channel. Raises ValueError: ratios of another number of channels."""
 
     __slots__ = (
         "_channels",
@@ -53,6 +53,12 @@ class Cusum:
     def __init__(self, coefficients: ChainCoefficients, channels: int) -> None:
         """Run the speeds of `coefficients.cusum`, at least one."""
         ratio, needed, memory = np.array(coefficients.cusum).T[:, :, None]
+        if coefficients.channel_ratios:
+            ratio = np.array(coefficients.channel_ratios).T
+            if ratio.shape[1] != channels:
+                raise ValueError(
+                    f"channel_ratios are of {ratio.shape[1]} channels, must be {channels}"
+                )
         # Evidence is counted in shares of what is needed, so that all speeds fire at `FULL`.
         self._unit = _NV2_PER_UV2 / (coefficients.hop_samples * needed * ratio**2)
         # One number for each speed and channel: arrays of one shape need no broadcasting, half a ufunc's cost.

@@ -64,29 +64,24 @@ def check(
         Path | None,
         typer.Option("--guard", help="guard.toml: would its limits and its stimulator give this?"),
     ] = None,
+    programme: Annotated[str, typer.Option(help="instead of the one the file names")] = "",
 ) -> None:
-    """Check a configuration file and say what it means."""
+    """Check nmesd.toml with the patient and the programme it names, and say what they mean."""
     from nmesd.daemon.engine_config import engine_settings
-    from nmesd.daemon.settings import read_settings
-    from nmesd.daemon.thresholds import thresholds
+    from nmesd.daemon.files import read_files
+    from nmesd.daemon.words import meaning
 
-    settings = read_settings(config)
-    core = engine_settings(settings).core
+    files = read_files(config, programme)
+    core = engine_settings(files).core
     if guard_config is not None:
         from nmesd.commissioning import refusals
         from nmesd.guard.config import read_config
 
         if refused := refusals(core, read_config(guard_config)):
             raise ConfigError("\n".join(f"{config}: {one}" for one in refused))
-    train, found = settings.train, thresholds(settings)
     typer.echo(f"{config}: good")
-    rate = "" if found.false_per_min is None else f" ({found.false_per_min:.2g} false a minute)"
-    typer.echo(
-        f"an attempt over {found.on_uv:.4g} µV{rate} in {settings.stream.muscle!r} for "
-        f"{settings.threshold.min_duration_ms:g} ms gives {train.amplitude_ma} mA, {train.pulse_width_us} µs, "
-        f"{train.rate_hz} Hz on channel {train.channel} for "
-        f"{train.ramp_up_s + train.plateau_s + train.ramp_down_s} s"
-    )
+    for line in meaning(files, core):
+        typer.echo(line)
 
 
 @app.command()
@@ -135,9 +130,52 @@ def reset(operator: Operator, control: ControlSocket = CONTROL, *, as_json: AsJs
 
 
 @app.command()
-def reload(control: ControlSocket = CONTROL, *, as_json: AsJson = False) -> None:
-    """Read nmesd.toml again. Ends an armed session; if the file is wrong, nothing changes."""
-    _ask(control, "reload", as_json=as_json)
+def reload(
+    programme: Annotated[str, typer.Option(help="instead of the one nmesd.toml names")] = "",
+    control: ControlSocket = CONTROL,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Read nmesd.toml, patient and programme again. Ends an armed session; if one is wrong, nothing changes."""
+    _ask(control, "reload", as_json=as_json, programme=programme)
+
+
+@app.command()
+def pause(
+    operator: Operator = "", control: ControlSocket = CONTROL, *, as_json: AsJson = False
+) -> None:
+    """Zero at once, and wait. The trial is given up, the session is not."""
+    _ask(control, "pause", as_json=as_json, operator=operator)
+
+
+@app.command()
+def resume(
+    operator: Operator = "", control: ControlSocket = CONTROL, *, as_json: AsJson = False
+) -> None:
+    """Go on after a pause, with a rest."""
+    _ask(control, "resume", as_json=as_json, operator=operator)
+
+
+@app.command()
+def release(
+    operator: Operator = "", control: ControlSocket = CONTROL, *, as_json: AsJson = False
+) -> None:
+    """Let the train of a triggered-hold programme ramp down now."""
+    _ask(control, "release", as_json=as_json, operator=operator)
+
+
+@app.command()
+def watch(control: ControlSocket = CONTROL, *, as_json: AsJson = False) -> None:
+    """Cues, trials and changes as they come, until Ctrl-C: for a page, a sound, another program."""
+    from nmesd.daemon.client import watch as watch_events
+
+    for event in watch_events(control):
+        name = event.pop("event")
+        if as_json:
+            typer.echo(json.dumps({"event": name, **event}))
+        else:
+            facts = "  ".join(f"{k}={v}" for k, v in event.items() if k != "t_ns" and v is not None)
+            typer.echo(f"{event['t_ns'] / 1e9:10.3f} s  {name:10} {facts}")
 
 
 @app.command()
@@ -253,7 +291,7 @@ def stimulator(
 @app.command()
 def calibrate(
     config: Annotated[Path, typer.Argument(help="nmesd.toml")] = Path("/etc/nmesd/nmesd.toml"),
-    patient: Annotated[str, typer.Option(help="how the file is named: a code, not a name")] = "",
+    muscle: Annotated[str, typer.Option(help="its label, if the patient has several")] = "",
     folder: Annotated[Path, typer.Option(help="where the files go")] = Path(),
     recording: Annotated[
         Path | None, typer.Option(help="from this file instead of live: XDF, CSV, EDF, BDF, NPZ")
@@ -270,7 +308,7 @@ def calibrate(
     from nmesd.calibrating.guide import guide
 
     report = guide(
-        config, patient, folder, recording, _span(rest), [_span(e) for e in effort or []], rest_s
+        config, muscle, folder, recording, _span(rest), [_span(e) for e in effort or []], rest_s
     )
     typer.echo(json.dumps(report) if as_json else report["text"])
 

@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 from serial.tools import list_ports
 from serial.tools.list_ports_common import ListPortInfo
 
-from nmesd.core.values import CoreSettings
-from nmesd.daemon.stimulator import cannot, in_words
+from nmesd.core.values import CoreSettings, Kind
+from nmesd.daemon.stimulator import cannot, in_words, plateaus
 from nmesd.drivers import LEVELS, one_by_one
 from nmesd.drivers.base import Driver
 from nmesd.drivers.conversation import Trace
@@ -109,21 +109,29 @@ def checked(pulse: Pulse, unit: Unit) -> Output:
 
 
 def refusals(core: CoreSettings, config: GuardConfig) -> list[str]:
-    """Why this guard, or its stimulator, would not give these settings' train; [] if it would."""
-    device, limits, output = config.driver.capabilities, config.limits, list(ZERO)
-    output[core.channel] = ChannelOutput(core.amplitude_ua, core.pulse_width_us, core.period_us)
-    real = coded(tuple(output), device)
+    """Why this guard, or its stimulator, would not give these settings' trains; [] if it would."""
+    device, limits, programme = config.driver.capabilities, config.limits, core.programme
     found = cannot(device, core)
-    train_ns = core.ramp_up_ns + core.plateau_ns + core.ramp_down_ns
-    rise_ua = limits.rise_ua_s * (core.ramp_up_ns + NS_PER_S // RISE_DIVISOR) // NS_PER_S
-    faults = [violation(real, limits)]
+    train_ns = programme.ramp_up_ns + programme.plateau_ns + programme.ramp_down_ns
+    rest_ns = programme.hold_off_ns + programme.rest_ns
+    if programme.kind is not Kind.CYCLIC:
+        rest_ns = programme.hold_off_ns + max(programme.rest_ns, programme.relax_ns)
+    rise_ua = limits.rise_ua_s * (programme.ramp_up_ns + NS_PER_S // RISE_DIVISOR) // NS_PER_S
+    faults: list[Fault | None] = []
+    for output in plateaus(core):
+        real = coded(output, device)
+        faults.append(violation(real, limits))
+        faults += [
+            Fault(Reason.LIMIT_RISE, one.amplitude_ua, rise_ua)
+            for one in real
+            if one.amplitude_ua > rise_ua
+        ]
     if train_ns > limits.train_ns:
         faults.append(Fault(Reason.LIMIT_TRAIN, train_ns, limits.train_ns))
-    if real[core.channel].amplitude_ua > rise_ua:
-        faults.append(Fault(Reason.LIMIT_RISE, core.amplitude_ua, rise_ua))
-    if core.hold_off_ns + core.relax_ns < limits.rest_ns:
-        faults.append(Fault(Reason.LIMIT_REST, core.hold_off_ns + core.relax_ns, limits.rest_ns))
-    return found + [explain(one.reason, one.value, one.limit) for one in faults if one is not None]
+    if rest_ns < limits.rest_ns:
+        faults.append(Fault(Reason.LIMIT_REST, rest_ns, limits.rest_ns))
+    words = [explain(one.reason, one.value, one.limit) for one in faults if one is not None]
+    return found + list(dict.fromkeys(words))
 
 
 def single_pulse(unit: Unit, output: Output, trace: Trace) -> int:

@@ -20,6 +20,7 @@ from nmesd.daemon.thresholds import from_rest
 from nmesd.errors import NmesdError
 from nmesd.sessions.recording import Recording
 from nmesd.sim.rig import Child, Rig, RigError
+from nmesd.sim.session_files import one_muscle
 from nmesd.sim.spec import spec_from_json
 from nmesd.sim.virtual_patient import VirtualPatient
 from nmesd.units import NS_PER_S
@@ -182,7 +183,7 @@ class Bench:
                 if self.rig.ask("arm", operator="campaign")["ok"]:
                     settled_s = time.monotonic() + READY_AFTER_S
                     armings += 1
-            if state["state"] == "ARMED":
+            if state["state"] == "READY":
                 self.engine_pid = state["engine_pid"]
                 return state
             time.sleep(max(0.02, settled_s - time.monotonic()))
@@ -271,7 +272,7 @@ class Bench:
 
 @cache
 def _sections(train_s: float) -> dict[str, dict[str, Any]]:
-    """nmesd.toml, thresholds from the patient's own rest."""
+    """The files, thresholds from the patient's own rest."""
     spec = spec_from_json(json.dumps(PATIENT))
     emg_uv = VirtualPatient(spec).generate(int(REST_S * spec.rate_hz)).astype(np.float32)
     rest = Recording(emg_uv, spec.rate_hz, (MUSCLE,), (), STREAM)
@@ -282,20 +283,22 @@ def _sections(train_s: float) -> dict[str, dict[str, Any]]:
             "source_id": SOURCE_ID,
             "rate_hz": spec.rate_hz,
             "labels": [MUSCLE],
-            "muscle": MUSCLE,
             "rail_uv": spec.rail_uv,
         },
-        "threshold": found.section,
-        "train": {
-            "channel": 1,
-            "amplitude_ma": AMPLITUDE_UA / 1000,
-            "pulse_width_us": PULSE_WIDTH_US,
-            "rate_hz": RATE_HZ,
-            "ramp_up_s": RAMP_S,
-            "plateau_s": round(train_s - 2 * RAMP_S, 3),
-            "ramp_down_s": RAMP_S,
-            "hold_off_s": HOLD_OFF_S,
-            "relax_s": RELAX_S,
-        },
+        **one_muscle(
+            MUSCLE,
+            found.section,
+            {
+                "channel": 1,
+                "amplitude_ma": AMPLITUDE_UA / 1000,
+                "pulse_width_us": PULSE_WIDTH_US,
+                "rate_hz": RATE_HZ,
+                "ramp_up_s": RAMP_S,
+                "plateau_s": round(train_s - 2 * RAMP_S, 3),
+                "ramp_down_s": RAMP_S,
+                "hold_off_s": HOLD_OFF_S,
+                "relax_s": RELAX_S,
+            },
+        ),
         "guard": {"lease_ms": LEASE_MS},
     }

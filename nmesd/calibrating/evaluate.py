@@ -13,8 +13,9 @@ from dsp.measured import Measured, measure
 from dsp.quality import SETTLING
 from dsp.rest import find_rest
 from nmesd.calibrating.listen import Heard, Span
-from nmesd.daemon.settings import DaemonSettings
-from nmesd.daemon.thresholds import Thresholds, chain_facts, coefficients_of, of_calibration
+from nmesd.daemon.patient import MuscleSection, ThresholdSection
+from nmesd.daemon.settings import FilterSection, StreamSection
+from nmesd.daemon.thresholds import FALSE_PER_MIN, Thresholds, coefficients_of, of_calibration
 from nmesd.errors import EXPLAIN, ConfigError, Reason
 from nmesd.sessions.calibration import CalibrationFile
 from nmesd.sessions.detect import REASONS
@@ -39,12 +40,11 @@ class Outcome:
     """Efforts that would be attempts at this threshold."""
 
 
-def evaluate(heard: Heard, settings: DaemonSettings, made: str) -> Outcome:
+def evaluate(
+    heard: Heard, stream: StreamSection, band: FilterSection, muscle: MuscleSection, made: str
+) -> Outcome:
     """What the signal comes to. Raises ConfigError if it is no good, with what to do."""
-    stream = settings.stream
-    coefficients = coefficients_of(
-        stream.rate_hz, stream.rail_uv, settings.filter, settings.threshold
-    )
+    coefficients = coefficients_of(stream.rate_hz, stream.rail_uv, band)
     measured = measure(heard.emg_uv, coefficients)
     rest = (
         find_rest(measured.energy_uv2, measured.hop_s)
@@ -57,12 +57,15 @@ def evaluate(heard: Heard, settings: DaemonSettings, made: str) -> Outcome:
         calibration = calibrate(measured, rest, efforts, coefficients)
     except ValueError as error:
         raise ConfigError(f"not calibrated: {error}") from None
-    found = of_calibration(calibration, settings.threshold)
+    section: ThresholdSection = muscle
+    if muscle.wanted is None:  # a muscle without a threshold gets the usual one
+        section = ThresholdSection(false_per_min=FALSE_PER_MIN, calibration="this")
+    found = of_calibration(calibration, section)
     file = CalibrationFile(
         made=made,
-        muscle=stream.muscle,
+        muscle=muscle.label,
         rate_hz=stream.rate_hz,
-        chain=chain_facts(settings),
+        chain=band.model_dump(),
         calibration=calibration,
     )
     seen = sum(measured.rms_uv(a, b) >= found.on_uv for a, b in efforts)

@@ -13,15 +13,17 @@ from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextC
 
 from nmesd.calibrating.evaluate import Outcome, evaluate
 from nmesd.calibrating.listen import Heard, Show, Span, listen, of_recording
+from nmesd.daemon.patient import MuscleSection, PatientFile
 from nmesd.daemon.record import now_utc
 from nmesd.daemon.settings import read_settings
+from nmesd.daemon.toml import parse, read_text
 from nmesd.errors import ConfigError
 from nmesd.sessions.recording import read_recording
 
 
 def guide(
     config: Path,
-    patient: str,
+    label: str,
     folder: Path,
     recording: Path | None,
     rest_s: Span | None,
@@ -30,15 +32,34 @@ def guide(
 ) -> dict[str, Any]:
     """What came of it as facts, with `text` for people. Raises NmesdError, having written nothing."""
     settings = read_settings(config)
+    path = config.parent / settings.session.patient
+    patient = parse(path, read_text(path), PatientFile)
+    muscle, stream = _muscle(patient, label, path), settings.stream
+    if stream is None:
+        raise ConfigError(f"{config}: there is no [stream] to calibrate on: give one")
+    if muscle.label not in stream.labels:
+        raise ConfigError(
+            f"{path}: muscle {muscle.label!r} must be one of labels of [stream]: {list(stream.labels)}"
+        )
     if recording is None:
         with _bars() as show:
-            heard = listen(settings, show, rest_s=live_rest_s)
+            heard = listen(stream, settings.lsl, muscle.label, show, rest_s=live_rest_s)
     else:
         efforts = [span for span in efforts_s if span is not None]
-        heard = of_recording(read_recording(recording), settings.stream.muscle, rest_s, efforts)
-    outcome = evaluate(heard, settings, now_utc().isoformat(timespec="seconds"))
-    files = write(outcome, heard, folder, patient, settings.stream.rate_hz)
+        heard = of_recording(read_recording(recording), muscle.label, rest_s, efforts)
+    made = now_utc().isoformat(timespec="seconds")
+    outcome = evaluate(heard, stream, settings.filter, muscle, made)
+    files = write(outcome, heard, folder, patient.code, stream.rate_hz)
     return report(outcome, files)
+
+
+def _muscle(patient: PatientFile, label: str, path: Path) -> MuscleSection:
+    """The muscle of that label, or the only one. Raises ConfigError."""
+    found = [muscle for muscle in patient.muscle if label in ("", muscle.label)]
+    if len(found) != 1:
+        labels = ", ".join(repr(muscle.label) for muscle in patient.muscle)
+        raise ConfigError(f"{path}: which muscle? Name one of {labels} with --muscle")
+    return found[0]
 
 
 @contextmanager
@@ -79,7 +100,7 @@ def report(outcome: Outcome, files: Sequence[Path]) -> dict[str, Any]:
     lines += [f"  {path}" for path in files]
     if not any(path.suffix == ".png" for path in files):
         lines.append("  no picture: pip install 'nmesd[plot]' for one")
-    lines.append(f'  in nmesd.toml: [threshold] calibration = "{files[0]}"')
+    lines.append(f'  in patient.toml, at this muscle: calibration = "{files[0]}"')
     return {
         "on_uv": found.on_uv, "off_uv": found.off_uv, "false_per_min": found.false_per_min,
         "range_per_min": [low, high], "mvc_uv": calibration.mvc_uv, "efforts": len(outcome.efforts),

@@ -10,16 +10,18 @@ import numpy as np
 import pylsl
 from numpy.typing import NDArray
 
-from nmesd.daemon.engine_config import engine_settings
-from nmesd.daemon.settings import DaemonSettings, ThresholdSection
+from nmesd.daemon.engine_config import lsl_config, stream_spec
+from nmesd.daemon.settings import LslSection, StreamSection
 from nmesd.engine.stream import Stream
 from nmesd.errors import EXPLAIN, Reason, RecordError, StreamError
 from nmesd.sessions.recording import Recording
+from nmesd.units import MHZ_PER_HZ, NS_PER_MS
 
 EFFORT_S: Final = 4.0
 PAUSE_S: Final = 5.0
 EFFORTS: Final = 3
 FIND_S: Final = 10.0
+LEASE_NS: Final = 100 * NS_PER_MS  # the longest: nobody waits for a decision
 
 LATE: Final = {Reason.EMG_STALE, Reason.EMG_BACKLOG, Reason.EMG_CHUNK_TOO_LONG}
 """Of no account here: nothing is lost, and nobody waits for a decision."""
@@ -38,36 +40,35 @@ class Heard(NamedTuple):
     efforts_s: tuple[Span, ...]
 
 
-def listen(settings: DaemonSettings, show: Show, *, rest_s: float) -> Heard:
+def listen(
+    section: StreamSection, lsl: LslSection, muscle: str, show: Show, *, rest_s: float
+) -> Heard:
     """Rest, then three efforts, live from LSL. Raises StreamError."""
-    bare = ThresholdSection(
-        on_uv=1.0, off_uv=1.0
-    )  # the engine's ear needs one, and does not use it
-    engine = engine_settings(settings.model_copy(update={"threshold": bare}))
-    pylsl.util.set_config_content(engine.lsl_config)
-    stream = Stream(engine)
-    _find(stream, settings, show)
-    channel = settings.stream.labels.index(settings.stream.muscle)
+    spec = stream_spec(section, round(section.rate_hz * MHZ_PER_HZ), (muscle,))
+    pylsl.util.set_config_content(lsl_config(lsl))
+    stream = Stream(spec, LEASE_NS)
+    _find(stream, section, show)
+    (channel,) = spec.channels
     plan = [("REST: relax, do not move", rest_s, False)]
     for number in range(1, EFFORTS + 1):
         plan.append((f"EFFORT {number} of {EFFORTS}: as strongly as you can, NOW", EFFORT_S, True))
         plan.append(("relax", PAUSE_S, False))
     parts, spans, done = [], [], 0
     for says, seconds, _ in plan[:-1]:
-        wanted = round(seconds * settings.stream.rate_hz)
+        wanted = round(seconds * section.rate_hz)
         got = 0
         while got < wanted:
             samples = _more(stream, channel)
             parts.append(samples)
             got += len(samples)
             show(says, min(1.0, got / wanted))
-        spans.append((done / settings.stream.rate_hz, (done + got) / settings.stream.rate_hz))
+        spans.append((done / section.rate_hz, (done + got) / section.rate_hz))
         done += got
     efforts = tuple(span for span, (_, _, effort) in zip(spans, plan, strict=False) if effort)
     return Heard(np.concatenate(parts), (spans[0],), efforts)
 
 
-def _find(stream: Stream, settings: DaemonSettings, show: Show) -> None:
+def _find(stream: Stream, section: StreamSection, show: Show) -> None:
     until_s = time.monotonic() + FIND_S
     reason, there = Reason.EMG_NO_STREAM, tuple[str, ...]()
     while not stream.open:
@@ -78,7 +79,7 @@ def _find(stream: Stream, settings: DaemonSettings, show: Show) -> None:
         if time.monotonic() > until_s:
             words = EXPLAIN[reason]
             raise StreamError(
-                f"{settings.stream.name}: {words.text}: {words.remedy}; found: {'; '.join(there) or 'none'}"
+                f"{section.name}: {words.text}: {words.remedy}; found: {'; '.join(there) or 'none'}"
             )
         time.sleep(0.02)
 

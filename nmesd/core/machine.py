@@ -7,8 +7,9 @@ Rules
      an operator's Reset, which leads to DISARMED.
   3. Time that goes backwards while armed is a trip. Time that stands still changes nothing.
   4. A train starts only from READY, on an attempt of a muscle whose antagonist was quiet from its onset on, with
-     clean EMG, in a trial that is no NO_GO; or by the programme itself: CYCLIC when its rest is over, ASSIST after a missed trial;
-     or by an operator, one at a time, in STEPS, which climbs by at most a step over the highest so far.
+     clean EMG, in a trial that is no NO_GO; or by the programme itself: CYCLIC when its rest is over, ASSIST
+     after a missed trial; or by an operator, one at a time, in STEPS, which climbs by at most a step over the
+     highest so far.
      EMG that is no measurement (not finite, at the rail, flat, without a lead) is a trip in every armed
      mode, also while a train runs. Disturbed EMG (hum, movement, a pop, a heart, clipping) starts nothing and
      forbids arming; while detection is closed it says nothing, for the pulses are in it.

@@ -1,16 +1,23 @@
-"""From the operator's file to what the engine decides with: filters designed, thresholds in nanovolts."""
+"""From the operator's files to what the engine decides with: filters designed, thresholds in nanovolts."""
 
 from __future__ import annotations
 
-import math
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from nmesd.core.values import CoreSettings
-from nmesd.daemon.settings import DaemonSettings, LslSection, parse_settings, read_text
-from nmesd.daemon.thresholds import coefficients_of, thresholds
+from dsp.coefficients import ChainCoefficients
+from nmesd.core.values import CoreSettings, Kind, Muscle, OutputSettings
+from nmesd.daemon.files import Files, read_files
+from nmesd.daemon.levels import checked_amplitude_ma
+from nmesd.daemon.patient import MuscleSection
+from nmesd.daemon.settings import LslSection, StreamSection
+from nmesd.daemon.thresholds import Thresholds, coefficients_of, thresholds
 from nmesd.engine.settings import EngineSettings, StreamSpec
-from nmesd.units import NS_PER_MS, NS_PER_S, NV_PER_UV, UA_PER_MA, US_PER_S
+from nmesd.errors import ConfigError
+from nmesd.units import NS_PER_MS, NV_PER_UV, UA_PER_MA
+
+TICK_MHZ = 1_000_000  # where no EMG is heard: a step each millisecond
 
 
 def lsl_config(section: LslSection) -> str:
@@ -27,43 +34,30 @@ def lsl_config(section: LslSection) -> str:
     return "\n".join([*lines, "[log]", "level = -1", ""])
 
 
-def engine_settings(settings: DaemonSettings) -> EngineSettings:
+def engine_settings(files: Files) -> EngineSettings:
     """What the engine decides with. Designs the filters. Raises ConfigError."""
-    stream, train = settings.stream, settings.train
-    found = thresholds(settings)
-    coefficients = coefficients_of(
-        stream.rate_hz, stream.rail_uv, settings.filter, settings.threshold
-    )
-    if found.ratios and coefficients.cusum:
-        coefficients = coefficients.with_ratios(found.ratios)
-    rate_mhz = coefficients.rate_mhz
-    core = CoreSettings(
-        rate_mhz=rate_mhz,
-        hop_samples=coefficients.hop_samples,
-        on_nv=round(found.on_uv * NV_PER_UV),
-        off_nv=round(found.off_uv * NV_PER_UV),
-        channel=train.channel - 1,
-        amplitude_ua=round(train.amplitude_ma * UA_PER_MA),
-        pulse_width_us=train.pulse_width_us,
-        period_us=math.ceil(US_PER_S / train.rate_hz),  # never faster than asked
-        ramp_up_ns=round(train.ramp_up_s * NS_PER_S),
-        plateau_ns=round(train.plateau_s * NS_PER_S),
-        ramp_down_ns=round(train.ramp_down_s * NS_PER_S),
-        hold_off_ns=round(train.hold_off_s * NS_PER_S),
-        relax_ns=round(train.relax_s * NS_PER_S),
-    )
+    settings, programme = files.settings, files.programme
+    core = CoreSettings(TICK_MHZ, 1, (), programme.programme())
+    stream: StreamSpec | None = None
+    chain: ChainCoefficients | None = None
+    if not programme.hears_emg:
+        core = core._replace(muscles=_unheard(files))
+    elif settings.stream is None:
+        raise ConfigError(f"programme {files.name!r} hears EMG: nmesd.toml needs a [stream]")
+    else:
+        columns = _columns(files)
+        _known(columns, settings.stream)
+        found = [_found(files, muscle, settings.stream) for muscle in files.patient.muscle]
+        chain = _chain(files, settings.stream, columns, found)
+        muscles = tuple(
+            _heard(files, muscle, columns, one)
+            for muscle, one in zip(files.patient.muscle, found, strict=True)
+        )
+        core = CoreSettings(chain.rate_mhz, chain.hop_samples, muscles, core.programme)
+        stream = stream_spec(settings.stream, chain.rate_mhz, columns)
     return EngineSettings(
-        stream=StreamSpec(
-            name=stream.name,
-            type=stream.type,
-            source_id=stream.source_id,
-            host=stream.host,
-            rate_mhz=rate_mhz,
-            labels=stream.labels,
-            muscle=stream.muscle,
-            speed=stream.speed,
-        ),
-        chain=coefficients.to_dict(),
+        stream=stream,
+        chain=None if chain is None else chain.to_dict(),
         core=core,
         lease_ns=settings.guard.lease_ms * NS_PER_MS,
         guard_socket=settings.guard.socket,
@@ -71,16 +65,133 @@ def engine_settings(settings: DaemonSettings) -> EngineSettings:
     )
 
 
-class Config(NamedTuple):
-    """nmesd.toml as it was read at one moment: its bytes, what they mean, and what the engine gets of it."""
+def stream_spec(stream: StreamSection, rate_mhz: int, columns: tuple[str, ...]) -> StreamSpec:
+    """What the engine listens for."""
+    return StreamSpec(
+        name=stream.name,
+        type=stream.type,
+        source_id=stream.source_id,
+        host=stream.host,
+        rate_mhz=rate_mhz,
+        labels=stream.labels,
+        columns=columns,
+        speed=stream.speed,
+    )
 
-    text: bytes
-    settings: DaemonSettings
+
+def _decided_on(files: Files, muscle: MuscleSection) -> str:
+    """The label whose EMG decides: the muscle's, or in a relaxation its antagonist's. Raises ConfigError."""
+    if files.programme.trial.who == "muscle":
+        return muscle.label
+    if not muscle.antagonist:
+        raise ConfigError(
+            f"programme {files.name!r} relaxes the antagonist, and muscle {muscle.label!r} has none: give one"
+        )
+    return muscle.antagonist
+
+
+def _columns(files: Files) -> tuple[str, ...]:
+    """Labels of all EMG that is decided on: first those of the muscles, then of antagonists alone."""
+    muscles = [_decided_on(files, muscle) for muscle in files.patient.muscle]
+    others = [muscle.antagonist for muscle in files.patient.muscle if muscle.antagonist]
+    return tuple(dict.fromkeys([*muscles, *others]))
+
+
+def _known(columns: tuple[str, ...], stream: StreamSection) -> None:
+    for label in columns:
+        if stream.labels.count(label) != 1:
+            raise ConfigError(
+                f"{label!r} of patient.toml must be one of labels of [stream]: {list(stream.labels)}"
+            )
+
+
+def _found(files: Files, muscle: MuscleSection, stream: StreamSection) -> Thresholds:
+    """Of whatever is decided on."""
+    if _decided_on(files, muscle) == muscle.label:
+        return thresholds(muscle, stream.rate_hz, files.settings.filter, files.folder)
+    veto_uv = muscle.veto_uv or 0.0  # given with an antagonist: validated
+    return Thresholds(veto_uv, veto_uv)
+
+
+def _chain(
+    files: Files, stream: StreamSection, columns: tuple[str, ...], found: list[Thresholds]
+) -> ChainCoefficients:
+    """One for all columns; each with the ratios that its own rest asks for."""
+    coefficients = coefficients_of(stream.rate_hz, stream.rail_uv, files.settings.filter)
+    if not coefficients.cusum:
+        return coefficients
+    rows = {label: tuple(speed[0] for speed in coefficients.cusum) for label in columns}
+    for muscle, one in zip(files.patient.muscle, found, strict=True):
+        if one.ratios and _decided_on(files, muscle) == muscle.label:
+            rows[muscle.label] = one.ratios
+    return replace(coefficients, channel_ratios=tuple(rows.values()))
+
+
+def _heard(
+    files: Files, muscle: MuscleSection, columns: tuple[str, ...], found: Thresholds
+) -> Muscle:
+    label = _decided_on(files, muscle)
+    on_nv, off_nv = (round(uv * NV_PER_UV) for uv in (found.on_uv, found.off_uv))
+    if label != muscle.label:
+        return Muscle(columns.index(label), on_nv, off_nv, on_nv, on_nv, ())
+    floor_uv, ceiling_uv = found.bounds_uv or (found.on_uv, found.on_uv)
+    adapts = files.programme.adapt is not None
+    if adapts and found.bounds_uv is None:
+        raise ConfigError(
+            f"programme {files.name!r} moves the threshold, and muscle {muscle.label!r} has no bounds for it: "
+            "calibrate with efforts, or give floor_uv and ceiling_uv"
+        )
+    return Muscle(
+        emg=columns.index(label),
+        on_nv=on_nv,
+        off_nv=off_nv,
+        floor_nv=round(floor_uv * NV_PER_UV),
+        ceiling_nv=round(ceiling_uv * NV_PER_UV),
+        outputs=_outputs(files, muscle),
+        antagonist=columns.index(muscle.antagonist) if muscle.antagonist else -1,
+        veto_nv=round((muscle.veto_uv or 0.0) * NV_PER_UV),
+    )
+
+
+def _unheard(files: Files) -> tuple[Muscle, ...]:
+    """Muscles whose EMG is not decided on. In STEPS each output is one of its own."""
+    muscles = [Muscle(0, 0, 0, 0, 0, _outputs(files, muscle)) for muscle in files.patient.muscle]
+    if files.programme.programme().kind is not Kind.STEPS:
+        return tuple(muscles)
+    return tuple(
+        muscle._replace(outputs=(output._replace(amplitude_ua=0),))
+        for muscle in muscles
+        for output in muscle.outputs
+    )
+
+
+def _outputs(files: Files, muscle: MuscleSection) -> tuple[OutputSettings, ...]:
+    programme = files.programme
+    if not programme.gives_current:
+        return ()
+    if not muscle.output:
+        raise ConfigError(
+            f"programme {files.name!r} gives current, and muscle {muscle.label!r} has no output: give "
+            "[[muscle.output]]"
+        )
+    return tuple(
+        OutputSettings(
+            output.channel - 1,
+            round(checked_amplitude_ma(output, files.folder) * UA_PER_MA),
+            programme.train.pulse_width_us,
+        )
+        for output in muscle.output
+    )
+
+
+class Config(NamedTuple):
+    """The files as they were read at one moment, and what the engine gets of them."""
+
+    files: Files
     engine: bytes
 
 
-def load(path: Path) -> Config:
-    """Read and check all of nmesd.toml. Raises ConfigError."""
-    text = read_text(path)
-    settings = parse_settings(path, text)
-    return Config(text, settings, engine_settings(settings).to_json())
+def load(path: Path, programme: str = "") -> Config:
+    """Read and check nmesd.toml and the files it names; `programme` instead of its own. Raises ConfigError."""
+    files = read_files(path, programme)
+    return Config(files, engine_settings(files).to_json())

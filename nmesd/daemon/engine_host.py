@@ -93,7 +93,9 @@ class EngineHost:
         except TimeoutError:
             raise LinkError(f"the old engine does not end within {REPLACE_S:g} s") from None
 
-    async def act(self, kind: ActKind, operator: int, timeout_s: float = 2.0) -> ActReply:
+    async def act(
+        self, kind: ActKind, operator: int, muscle: int = 0, amplitude_ua: int = 0, timeout_s: float = 2.0
+    ) -> ActReply:  # fmt: skip
         """Send an operator's act and wait for what became of it. Raises LinkError if none comes."""
         if self._link is None:
             raise LinkError("the engine is not running; it is started again within seconds")
@@ -101,7 +103,7 @@ class EngineHost:
         answer: asyncio.Future[ActReply] = asyncio.get_running_loop().create_future()
         self._waiting[self._requests] = answer
         try:
-            self._link.send(Act(self._requests, kind, operator))
+            self._link.send(Act(self._requests, kind, operator, muscle, amplitude_ua))
             async with asyncio.timeout(timeout_s):
                 return await answer
         except TimeoutError:

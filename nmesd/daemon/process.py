@@ -11,19 +11,34 @@ from typing import Any
 
 import structlog
 
-from nmesd.core.journal import from_ints
-from nmesd.core.values import ModeChanged
+from nmesd.core.journal import Entry, from_ints
+from nmesd.core.values import ARMED_MODES, CoreSettings, Mode
 from nmesd.daemon import stimulator
 from nmesd.daemon.control import serve
-from nmesd.daemon.engine_config import Config, load
+from nmesd.daemon.engine_config import Config, load, lsl_config
 from nmesd.daemon.engine_host import EngineHost
+from nmesd.daemon.events import Hub, event_of
+from nmesd.daemon.markers import Markers
 from nmesd.daemon.record import Record
-from nmesd.daemon.view import view
+from nmesd.daemon.view import Tally, view
 from nmesd.engine.settings import EngineSettings
 from nmesd.errors import ConfigError, LinkError, Reason, explain
+from nmesd.units import UA_PER_MA
 from nmesd.wire import ActKind, Capabilities, Found, Frame, Note, Raw, Snapshot
 
-_ACTS = {"arm": ActKind.ARM, "disarm": ActKind.DISARM, "stop": ActKind.STOP, "reset": ActKind.RESET}
+_ACTS = {
+    "arm": ActKind.ARM,
+    "disarm": ActKind.DISARM,
+    "stop": ActKind.STOP,
+    "reset": ActKind.RESET,
+    "pause": ActKind.PAUSE,
+    "resume": ActKind.RESUME,
+    "release": ActKind.RELEASE,
+    "give": ActKind.GIVE,
+}
+MOST_MA = 130  # what any device can give: see docs/safety.md
+_NAMED = ("arm", "reset", "give")  # nobody is not an operator
+_WHILE_ARMED = ("pause", "resume", "release", "give")
 
 
 class Daemon:
@@ -38,6 +53,8 @@ class Daemon:
         self._config: Config = load(config)
         self._reloading = asyncio.Lock()
         self._record = Record(record)
+        self._hub, self._tally = Hub(), Tally()
+        self._markers = Markers(lsl_config(self._config.files.settings.lsl))
         self._host = EngineHost(self._config.engine, self._hear, self._engine_changed)
         self._snapshot: Snapshot | None = None
         self._found: list[str] = []
@@ -46,6 +63,7 @@ class Daemon:
 
     async def run(self) -> None:
         """Until SIGTERM or SIGINT. SIGHUP reloads."""
+        self._socket = self._config.files.settings.control.socket
         loop = asyncio.get_running_loop()
         ended, hung_up = asyncio.Event(), asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -56,7 +74,7 @@ class Daemon:
                 running = [
                     tasks.create_task(self._host.run(), name="engine"),
                     tasks.create_task(
-                        serve(self._config.settings.control.socket, self._answer), name="control"
+                        serve(self._socket, self._answer, self._hub.watch), name="control"
                     ),
                     tasks.create_task(self._record.sync(), name="record"),
                     tasks.create_task(self._reload_on(hung_up), name="reload"),
@@ -76,25 +94,28 @@ class Daemon:
             hung_up.clear()
             await self._reload()
 
-    async def _reload(self) -> dict[str, Any]:
-        """Read nmesd.toml again. Only if all of it is good does a new engine begin with it, disarmed."""
+    async def _reload(self, programme: str = "") -> dict[str, Any]:
+        """Read the files again. Only if all of them are good does a new engine begin with them, disarmed."""
         async with self._reloading:
             try:
-                config = await asyncio.to_thread(load, self._path)
-                if config.settings.control != self._config.settings.control:
+                config = await asyncio.to_thread(load, self._path, programme)
+                if config.files.settings.control != self._config.files.settings.control:
                     raise ConfigError(f"{self._path}: [control] changed: restart nmesd instead")
             except ConfigError as error:
                 self._log.error("reload refused, nothing changed", error=str(error))
                 return {"ok": False, "text": f"not reloaded, nothing changed: {error}"}
-            self._log.info("reload", file=str(self._path))
-            self._record.event("reload")
+            self._log.info("reload", file=str(self._path), programme=config.files.name)
+            self._record.event("reload", programme=config.files.name)
             self._config = config
             try:
                 await self._host.replace(config.engine)
             except LinkError as error:
                 self._log.error("reload", error=str(error))
                 return {"ok": False, "text": str(error)}
-            return {"ok": True, "text": "reload: done, a new engine begins disarmed"}
+            return {
+                "ok": True,
+                "text": f"reload: done, a new engine begins disarmed with programme {config.files.name!r}",
+            }
 
     # ---- the engine ---------------------------------------------------------------------------------------
 
@@ -115,54 +136,66 @@ class Daemon:
             case Note():
                 entry = from_ints(frame.code, frame.args[: frame.valid])
                 self._record.entry(frame.hop, entry)
-                if isinstance(entry, ModeChanged):
-                    self._tell_mode(entry)
+                self._tell(entry)
             case Found():
                 self._found = json.loads(frame.payload)
                 reason = Reason(frame.reason)
                 self._log.info("stream open" if not reason else explain(reason), found=self._found)
                 self._record.event("stream", reason=reason.name, found=self._found)
             case Capabilities():
-                core = EngineSettings.from_json(self._config.engine).core
-                self._device = stimulator.facts(frame, core)
+                self._device = stimulator.facts(frame, self._core)
                 self._record.event("stimulator", **self._device)
                 log = self._log.warning if self._device["cannot"] else self._log.info
                 log("stimulator", **self._device)
             case _:
                 self._log.warning("unexpected frame", frame=type(frame).__name__)
 
-    def _tell_mode(self, entry: ModeChanged) -> None:
-        facts: dict[str, Any] = {"before": entry.before.name, "why": entry.why.name}
-        if entry.reason:
-            facts |= {
-                "reason": entry.reason.name,
-                "text": explain(entry.reason, entry.value, entry.limit),
-            }
-        log = self._log.warning if entry.reason else self._log.info
-        log(entry.after.name, **facts)
+    @property
+    def _core(self) -> CoreSettings:
+        return EngineSettings.from_json(self._config.engine).core
+
+    def _tell(self, entry: Entry) -> None:
+        """Everybody who wants to know: the log, LSL, watchers."""
+        self._tally.hear(entry)
+        event = event_of(entry, [muscle.label for muscle in self._config.files.patient.muscle])
+        if event is None:
+            return
+        self._markers.push(event)
+        self._hub.publish(event)
+        facts = {key: value for key, value in event.items() if key != "event"}
+        log = self._log.warning if facts.get("reason", "NONE") != "NONE" else self._log.info
+        log(facts.pop("after", event["event"]), **facts)
 
     # ---- the operator -------------------------------------------------------------------------------------
 
     async def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
         command = request["command"]
         if command == "status":
-            return {"ok": True, **view(self._snapshot, self._found, self._host.pid, self._device)}
+            now = self._snapshot, self._config.files, self._tally
+            return {"ok": True, **view(*now, self._found, self._host.pid, self._device)}
         if command == "reload":
-            return await self._reload()
+            return await self._reload(str(request.get("programme", "")))
         if command not in _ACTS:
-            known = ", ".join(("status", "reload", *_ACTS))
+            known = ", ".join(("status", "watch", "reload", *_ACTS))
             return {"ok": False, "text": f"unknown command {command!r}; known are {known}"}
         operator = str(request.get("operator", ""))
-        if command in ("arm", "reset") and not operator:
+        if command in _NAMED and not operator:
             return {
                 "ok": False,
                 "text": f"{command} needs the operator's name: nmesd {command} --operator NAME",
             }
+        mode = Mode(self._snapshot.mode) if self._snapshot else Mode.DISARMED
+        if command in _WHILE_ARMED and mode not in ARMED_MODES:
+            return {"ok": False, "text": f"nothing to {command}: {mode.name}"}
+        given = self._given(request) if command == "give" else (0, 0)
+        if given is None:
+            text = "give needs the channel of an output of patient.toml and amplitude_ma, a number"
+            return {"ok": False, "text": text}
         number = operator_number(operator)
         self._log.info(command, operator=operator)
         self._record.event("act", act=command, operator=operator, operator_id=number)
         try:
-            reply = await self._host.act(_ACTS[command], number)
+            reply = await self._host.act(_ACTS[command], number, *given)
         except LinkError as error:
             return {"ok": False, "text": str(error)}
         reason = Reason(reply.reason)
@@ -171,6 +204,18 @@ class Daemon:
             self._log.warning(f"{command} refused", reason=reason.name, text=text)
             return {"ok": False, "reason": reason.name, "text": text}
         return {"ok": True, "text": f"{command}: done"}
+
+    def _given(self, request: dict[str, Any]) -> tuple[int, int] | None:
+        """Which muscle of the core, and how much."""
+        channel, amplitude_ma = request.get("channel"), request.get("amplitude_ma")
+        if isinstance(amplitude_ma, bool) or not isinstance(amplitude_ma, int | float):
+            return None
+        if not 0 <= amplitude_ma <= MOST_MA:
+            return None
+        for number, muscle in enumerate(self._core.muscles):
+            if [output.channel + 1 for output in muscle.outputs] == [channel]:
+                return number, round(amplitude_ma * UA_PER_MA)
+        return None
 
 
 def operator_number(name: str) -> int:

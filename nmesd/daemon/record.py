@@ -42,17 +42,18 @@ class Record:
         now = now_utc()
         folder, self._first = self._first, None
         if folder is None:
-            if not config.settings.record.folder:
+            if not config.files.settings.record.folder:
                 return
-            folder = Path(config.settings.record.folder) / now.strftime("%Y-%m-%dT%H-%M-%S.%fZ")
+            folder = Path(config.files.settings.record.folder) / now.strftime(
+                "%Y-%m-%dT%H-%M-%S.%fZ"
+            )
         session = {
             "started": now.isoformat(),
             "python": platform.python_version(),
             "system": platform.platform(),
             "versions": {name: version(name) for name in PACKAGES},
             "settings_sha256": hashlib.sha256(config.engine).hexdigest(),
-            "nmesd_toml_sha256": hashlib.sha256(config.text).hexdigest(),
-            "nmesd_toml": config.text.decode(),
+            **config.files.facts(),
         }
         try:
             self._writer = Writer(folder, session, config.engine)

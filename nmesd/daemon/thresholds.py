@@ -1,4 +1,4 @@
-"""What [threshold] of nmesd.toml comes to in microvolts, whichever of its four units it is in."""
+"""What a muscle's threshold comes to in microvolts, whichever of its four units it is in."""
 
 from __future__ import annotations
 
@@ -10,12 +10,8 @@ import numpy as np
 from dsp.calibration import Calibration
 from dsp.coefficients import ChainCoefficients
 from dsp.measured import measure
-from nmesd.daemon.settings import (
-    DaemonSettings,
-    FilterSection,
-    ThresholdSection,
-    read_settings,
-)
+from nmesd.daemon.patient import MuscleSection, ThresholdSection
+from nmesd.daemon.settings import FilterSection, read_settings
 from nmesd.errors import ConfigError
 from nmesd.sessions.calibration import read_calibration
 from nmesd.sessions.detect import Found, Show, calibration_of, detect, rest_of
@@ -24,6 +20,10 @@ from nmesd.units import MHZ_PER_HZ
 
 FALSE_PER_MIN: Final = 0.2
 """What a threshold is set to where nobody says: one false trigger in five minutes of rest."""
+FLOOR_PER_MIN: Final = 1.0
+"""A threshold that moves goes no lower than where rest alone gives so many false triggers."""
+CEILING_PERCENT_MVC: Final = 50.0
+"""And no higher than this: thresholds are set at 10 to 50 % of one's own best effort in the literature."""
 
 
 class Thresholds(NamedTuple):
@@ -35,17 +35,17 @@ class Thresholds(NamedTuple):
     range_per_min: tuple[float, float] | None = None
     ratios: tuple[float, ...] = ()
     """Of each speed's threshold to `on_uv`; empty: as the chain is designed."""
+    bounds_uv: tuple[float, float] | None = None
+    """Between which it may move; None: it stays."""
 
     @property
     def section(self) -> dict[str, Any]:
-        """The same as keys of [threshold], for one without a calibration."""
+        """The same as keys of a muscle in patient.toml, for one without a calibration."""
         fast = {"fast_ratio": self.ratios[1]} if self.ratios else {}
         return {"on_uv": self.on_uv, "off_uv": self.off_uv, **fast}
 
 
-def coefficients_of(
-    rate_hz: float, rail_uv: float, band: FilterSection, threshold: ThresholdSection
-) -> ChainCoefficients:
+def coefficients_of(rate_hz: float, rail_uv: float, band: FilterSection) -> ChainCoefficients:
     """Design the chain. Raises ConfigError."""
     from dsp.design import ChainSpec, design  # noqa: PLC0415 - scipy: once, at start, and nowhere else
 
@@ -59,8 +59,8 @@ def coefficients_of(
                 envelope=band.envelope,
                 envelope_hz=band.envelope_hz,
                 rms_window_ms=band.rms_window_ms,
-                detector=threshold.detector,
-                min_duration_ms=threshold.min_duration_ms,
+                detector=band.detector,
+                min_duration_ms=band.min_duration_ms,
                 rail_uv=rail_uv,
             )
         )
@@ -68,32 +68,35 @@ def coefficients_of(
         raise ConfigError(f"[filter]: {error}") from None
 
 
-def chain_facts(settings: DaemonSettings) -> dict[str, Any]:
-    """The settings that a calibration holds for."""
-    threshold = settings.threshold
-    return {
-        **settings.filter.model_dump(),
-        "detector": threshold.detector,
-        "min_duration_ms": threshold.min_duration_ms,
-    }
+def thresholds(
+    muscle: MuscleSection, rate_hz: float, band: FilterSection, folder: Path
+) -> Thresholds:
+    """Of one muscle, from the calibration it names if it does. Raises ConfigError."""
+    if muscle.wanted is None:
+        raise ConfigError(
+            f"muscle {muscle.label!r} has no threshold, and this programme hears its EMG: give one, see "
+            "`nmesd calibrate`"
+        )
+    found = (
+        _of_file(muscle, rate_hz, band, folder / muscle.calibration)
+        if muscle.calibration
+        else Thresholds(
+            muscle.on_uv or 0.0,  # both are given: validated
+            muscle.off_uv or 0.0,
+            ratios=() if muscle.fast_ratio is None else (1.0, muscle.fast_ratio),
+        )
+    )
+    if found.ratios and band.detector != "cusum":
+        raise ConfigError(
+            f"muscle {muscle.label!r}: fast_ratio is of the CUSUM, detector is {band.detector!r}: leave it out"
+        )
+    return _bounded(found, muscle)
 
 
-def thresholds(settings: DaemonSettings) -> Thresholds:
-    """From [threshold], and from the calibration it names. Raises ConfigError."""
-    section = settings.threshold
-    if not section.calibration:
-        ratios = () if section.fast_ratio is None else (1.0, section.fast_ratio)
-        return Thresholds(
-            section.on_uv or 0.0, section.off_uv or 0.0, ratios=ratios
-        )  # both are given: validated
-    path = Path(section.calibration)
+def _of_file(muscle: MuscleSection, rate_hz: float, band: FilterSection, path: Path) -> Thresholds:
     file = read_calibration(path)
     made = {"muscle": file.muscle, "rate_hz": file.rate_hz, **file.chain}
-    now = {
-        "muscle": settings.stream.muscle,
-        "rate_hz": settings.stream.rate_hz,
-        **chain_facts(settings),
-    }
+    now = {"muscle": muscle.label, "rate_hz": rate_hz, **band.model_dump()}
     other = [
         f"{key} was {made.get(key)!r}, is {value!r}"
         for key, value in now.items()
@@ -103,19 +106,45 @@ def thresholds(settings: DaemonSettings) -> Thresholds:
         raise ConfigError(
             f"{path}: made with other settings: {'; '.join(other)}: calibrate again, or set them back"
         )
-    return of_calibration(file.calibration, section)
+    return of_calibration(file.calibration, muscle)
+
+
+def _bounded(found: Thresholds, muscle: MuscleSection) -> Thresholds:
+    """Bounds of one's own go before those of a calibration. Raises ConfigError."""
+    low, high = found.bounds_uv or (muscle.floor_uv, muscle.ceiling_uv)
+    low, high = muscle.floor_uv or low, muscle.ceiling_uv or high
+    if low is None or high is None:
+        return found._replace(bounds_uv=None)
+    low = max(low, found.off_uv)
+    if not low <= found.on_uv <= high:
+        raise ConfigError(
+            f"muscle {muscle.label!r}: the threshold of {found.on_uv:.4g} µV must lie between its floor of "
+            f"{low:.4g} and its ceiling of {high:.4g} µV: set floor_uv or ceiling_uv, or calibrate again"
+        )
+    return found._replace(bounds_uv=(low, high))
 
 
 def of_calibration(calibration: Calibration, section: ThresholdSection) -> Thresholds:
     """Raises ConfigError if the threshold cannot be said in this unit."""
+    assert section.wanted is not None  # noqa: S101 - with a calibration there is one
     try:
         on_uv = calibration.on_uv(*section.wanted)
         tail = calibration.tail
     except ValueError as error:
-        raise ConfigError(f"[threshold]: {error}") from None
+        raise ConfigError(f"threshold: {error}") from None
     off_uv = calibration.off_uv(on_uv) if section.off_uv is None else min(section.off_uv, on_uv)
+    bounds_uv = None
+    if calibration.mvc_uv:
+        floor_uv = min(on_uv, calibration.on_uv("false_per_min", FLOOR_PER_MIN))
+        ceiling_uv = max(on_uv, calibration.on_uv("percent_mvc", CEILING_PERCENT_MVC))
+        bounds_uv = (floor_uv, ceiling_uv)
     return Thresholds(
-        on_uv, off_uv, tail.false_per_min(on_uv), tail.interval_per_min(on_uv), calibration.ratios
+        on_uv,
+        off_uv,
+        tail.false_per_min(on_uv),
+        tail.interval_per_min(on_uv),
+        calibration.ratios,
+        bounds_uv,
     )
 
 
@@ -128,15 +157,12 @@ def detect_in(
 ) -> tuple[Found, ...]:
     """`nmesd detect`: the filters and the detector of `config`, or the defaults. Raises NmesdError."""
     recording = read_recording(path)
-    wanted = ThresholdSection(false_per_min=false_per_min, calibration=recording.name)
     if config is None:
         band, rail_uv = FilterSection(), 0.0
     else:
         settings = read_settings(config)
-        band, rail_uv = settings.filter, settings.stream.rail_uv
-        keys = ("detector", "min_duration_ms")
-        wanted = wanted.model_copy(update={key: getattr(settings.threshold, key) for key in keys})
-    coefficients = coefficients_of(recording.fs_hz, rail_uv, band, wanted)
+        band, rail_uv = settings.filter, settings.stream.rail_uv if settings.stream else 0.0
+    coefficients = coefficients_of(recording.fs_hz, rail_uv, band)
     return detect(
         recording, coefficients, unit="false_per_min", value=false_per_min, rest_s=rest_s, show=show
     )
@@ -154,7 +180,7 @@ def from_rest(
     Raises RecordError if there is too little.
     """
     section = section or ThresholdSection(false_per_min=FALSE_PER_MIN, calibration=recording.name)
-    coefficients = coefficients_of(recording.fs_hz, 0.0, band, section)
+    coefficients = coefficients_of(recording.fs_hz, 0.0, band)
     measured = measure(np.asarray(recording.emg_uv[:, channel], dtype=np.float64), coefficients)
     rest = rest_of(measured, None if rest_s is None else (0.0, rest_s))
     return of_calibration(calibration_of(recording.name, measured, coefficients, rest), section)

@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
-from nmesd.core.values import Mode
+from nmesd.core.journal import Entry
+from nmesd.core.values import Kind, Mode, ModeChanged, TrialDone
+from nmesd.daemon.files import Files
+from nmesd.daemon.programme import KINDS
 from nmesd.errors import EXPLAIN, Reason, explain
-from nmesd.units import NV_PER_UV, UA_PER_MA, ms
+from nmesd.units import NS_PER_S, NV_PER_UV, UA_PER_MA, ms
 from nmesd.wire import GuardState, Snapshot
+
+
+class Tally:
+    """What the trials of a session came to; an arming begins anew."""
+
+    def __init__(self) -> None:
+        self.outcomes: Counter[str] = Counter()
+
+    def hear(self, entry: Entry) -> None:
+        """Count one."""
+        if isinstance(entry, TrialDone):
+            self.outcomes[entry.outcome.name] += 1
+        elif isinstance(entry, ModeChanged) and entry.before is Mode.DISARMED:
+            self.outcomes.clear()
 
 
 def inhibits(mask: int) -> list[Reason]:
@@ -16,7 +34,12 @@ def inhibits(mask: int) -> list[Reason]:
 
 
 def view(
-    snapshot: Snapshot | None, found: list[str], engine_pid: int, device: dict[str, Any]
+    snapshot: Snapshot | None,
+    files: Files,
+    tally: Tally,
+    found: list[str],
+    engine_pid: int,
+    device: dict[str, Any],
 ) -> dict[str, Any]:
     """State of the unit as plain values, for `status`, its --json and telemetry."""
     if snapshot is None:
@@ -26,18 +49,28 @@ def view(
     mode = Mode(snapshot.mode)
     tripped = mode is Mode.TRIPPED
     has_channel = tripped and snapshot.trip_channel >= 0
+    course = files.programme.session
+    hears = files.programme.hears_emg
     return {
         "state": mode.name,
-        "text": _text(mode, trip, snapshot, reasons),
+        "text": _text(mode, trip, snapshot, reasons, KINDS[files.programme.kind]),
         "trip_reason": trip.name if tripped else None,
         "trip_value": snapshot.trip_value if tripped else None,
         "trip_limit": snapshot.trip_limit if tripped else None,
         "trip_unit": EXPLAIN[trip].unit if tripped else None,
         "trip_channel": snapshot.trip_channel + 1 if has_channel else None,  # as on the device
         "inhibits": [reason.name for reason in reasons],
-        "envelope_uv": snapshot.envelope_nv / NV_PER_UV,
-        "on_uv": snapshot.on_nv / NV_PER_UV,
-        "off_uv": snapshot.off_nv / NV_PER_UV,
+        "programme": files.name,
+        "patient": files.patient.code,
+        "trials_done": snapshot.trial,
+        "trials": course.trials * course.sets or None,
+        "outcomes": dict(tally.outcomes),
+        "session_s": round(snapshot.session_ns / NS_PER_S, 1),
+        "mode_s": round(snapshot.mode_ns / NS_PER_S, 1),
+        "muscle": files.patient.muscle[snapshot.muscle].label if hears else None,
+        "envelope_uv": snapshot.envelope_nv / NV_PER_UV if hears else None,
+        "on_uv": snapshot.on_nv / NV_PER_UV if hears else None,
+        "off_uv": snapshot.off_nv / NV_PER_UV if hears else None,
         "amplitude_ma": snapshot.amplitude_ua / UA_PER_MA,
         "trains": snapshot.trains,
         "pulses": snapshot.pulses,
@@ -58,19 +91,26 @@ def view(
     }
 
 
-def _text(mode: Mode, trip: Reason, snapshot: Snapshot, reasons: list[Reason]) -> str:
-    match mode:
-        case Mode.TRIPPED:
-            return explain(trip, snapshot.trip_value, snapshot.trip_limit)
-        case Mode.DISARMED if reasons:
-            return "cannot be armed: " + "; ".join(
-                explain(reason).split(" (")[0] for reason in reasons
-            )
-        case Mode.DISARMED:
-            return "ready to be armed"
-        case Mode.ARMED:
-            return "waiting for an attempt"
-        case Mode.STIMULATING:
-            return "stimulating"
-        case _:
-            return "waiting until the muscle is relaxed"
+_WORDS = {
+    Mode.STIMULATING: "stimulating",
+    Mode.HOLD_OFF: "train over; EMG is not looked at yet",
+    Mode.PAUSED: "paused at zero",
+    Mode.READY: "waiting for an attempt",
+    Mode.REST: "rest, until it is over and the muscle relaxed",
+}
+_OF_KIND = {
+    (Mode.READY, Kind.RELAXATION): "waiting until the muscle is relaxed",
+    (Mode.REST, Kind.CYCLIC): "rest until the next train",
+    (Mode.REST, Kind.STEPS): "waiting for `nmesd amplitude` to give a train",
+    (Mode.REST, Kind.RELAXATION): "rest until the next trial",
+}
+
+
+def _text(mode: Mode, trip: Reason, snapshot: Snapshot, reasons: list[Reason], kind: Kind) -> str:
+    if mode is Mode.TRIPPED:
+        return explain(trip, snapshot.trip_value, snapshot.trip_limit)
+    if mode is Mode.DISARMED and reasons:
+        return "cannot be armed: " + "; ".join(explain(reason).split(" (")[0] for reason in reasons)
+    if mode is Mode.DISARMED:
+        return "ready to be armed"
+    return _OF_KIND.get((mode, kind)) or _WORDS[mode]

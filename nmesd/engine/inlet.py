@@ -67,7 +67,6 @@ class Inlet:
             self._inlet.open_stream(OPEN_S)
         except (pylsl.util.TimeoutError, pylsl.util.LostError, RuntimeError) as error:
             raise StreamError(f"does not open: {error}") from None
-        self.channel = spec.labels.index(spec.muscle)
         most = max(1, spec.speed * BUFFER_S * spec.rate_mhz // 1000)
         self._samples = np.empty((most, self.facts.channels), dtype=np.float32)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from nmesd.core.machine import State
-from nmesd.core.values import CoreSettings, Trip
+from nmesd.core.state import State, armed
+from nmesd.core.values import CoreSettings, Hop, Trip
 from nmesd.errors import Reason
-from nmesd.wire import GuardState, Report, Snapshot
+from nmesd.wire import GuardState, Output, Report, Snapshot
 
 
 def snapshot(
@@ -13,10 +13,10 @@ def snapshot(
     core: CoreSettings,
     report: Report | None,
     *,
+    last: Hop,
     hop: int,
-    envelope_nv: int,
     inhibits: int,
-    amplitude_ua: int,
+    output: Output,
     step_max_ns: int,
     dropped: int,
     connected: bool,
@@ -24,6 +24,8 @@ def snapshot(
     """All of it as one frame. Without a guard its part is zero."""
     trip = state.trip or Trip(0, Reason.NONE, 0, 0)
     written_ns = received_ns = 0
+    number = max(state.muscle, 0)  # of the trial; between two of several muscles the first's
+    muscle = core.muscles[number]
     if report is not None:
         written_ns = report.first_written_ns - report.first_sample_ns
         received_ns = report.first_received_ns - report.first_sample_ns
@@ -32,10 +34,14 @@ def snapshot(
         guard_state=report.state if report else GuardState.DISARMED,
         hop=hop,
         inhibits=inhibits,
-        envelope_nv=envelope_nv,
-        on_nv=core.on_nv,
-        off_nv=core.off_nv,
-        amplitude_ua=amplitude_ua,
+        muscle=number,
+        envelope_nv=last.envelope_nv[muscle.emg] if last.envelope_nv else 0,
+        on_nv=state.on_nv[number] if state.on_nv else muscle.on_nv,
+        off_nv=muscle.off_nv,
+        amplitude_ua=max(one.amplitude_ua for one in output),
+        trial=state.trial,
+        mode_ns=state.t_ns - state.since_ns,
+        session_ns=state.t_ns - state.session_ns if armed(state) else 0,
         trip_reason=trip.reason,
         trip_value=trip.value,
         trip_limit=trip.limit,

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from nmesd.engine.inlet import Inlet, Search
 from nmesd.engine.matching import describe, match, rivals
-from nmesd.engine.settings import EngineSettings
+from nmesd.engine.settings import StreamSpec
 from nmesd.engine.watch import Finding, StreamWatch
 from nmesd.errors import Reason, StreamError
 from nmesd.units import NS_PER_MS, NS_PER_S
@@ -38,9 +38,9 @@ class Heard(NamedTuple):
 class Stream:
     """One EMG stream, or the search for it."""
 
-    def __init__(self, settings: EngineSettings) -> None:
-        self._spec = settings.stream
-        self._watch = StreamWatch(self._spec.rate_mhz, settings.lease_ns, self._spec.speed)
+    def __init__(self, spec: StreamSpec, lease_ns: int) -> None:
+        self._spec = spec
+        self._watch = StreamWatch(spec.rate_mhz, lease_ns, spec.speed)
         self._search, self._search_anew = Search(), False
         self._inlet: Inlet | None = None
         self._next_search_ns = self._next_look_ns = 0

@@ -1,4 +1,4 @@
-"""The file of one calibration: one muscle of one person on one day. [threshold] in nmesd.toml names it."""
+"""The file of one calibration: one muscle of one person on one day. patient.toml names it at the muscle."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class CalibrationFile:
             f"muscle = {json.dumps(self.muscle, ensure_ascii=False)}",
             f"rate_hz = {self.rate_hz:g}",
             "",
-            "[chain]   # it holds for these settings of [filter] and [threshold] alone",
+            "[chain]   # it holds for these settings of [filter] alone",
             *(f"{key} = {json.dumps(value)}" for key, value in self.chain.items()),
             "",
             "[calibration]",

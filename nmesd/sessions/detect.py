@@ -20,7 +20,7 @@ from dsp.hops import HopCutter
 from dsp.measured import Measured, measure
 from dsp.rest import find_rest
 from dsp.tail import SHORT_BLOCK_S
-from nmesd.core.machine import DISTURBED, NO_MEASUREMENT, SETTLING
+from nmesd.core.flags import DISTURBED, NO_MEASUREMENT, SETTLING
 from nmesd.errors import Reason, RecordError
 from nmesd.sessions.recording import Recording
 from nmesd.units import NV_PER_UV

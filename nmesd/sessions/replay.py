@@ -10,8 +10,9 @@ from dsp.chain import Chain
 from dsp.coefficients import ChainCoefficients
 from dsp.hops import HopCutter
 from nmesd.core.decider import Decider
-from nmesd.core.journal import Act, Entry
-from nmesd.core.values import CoreSettings
+from nmesd.core.journal import Entry
+from nmesd.core.plain import core_settings
+from nmesd.core.values import Act
 from nmesd.sessions.folder import Folder
 
 Noted = tuple[int, Entry]
@@ -27,24 +28,33 @@ class Replay(NamedTuple):
 
 def decide_again(folder: Folder) -> tuple[int, list[Noted]]:
     """(hops, journal) of the recorded EMG and acts under the recorded settings."""
-    coefficients = ChainCoefficients.from_dict(folder.settings["chain"])
-    labels, muscle = folder.settings["stream"]["labels"], folder.settings["stream"]["muscle"]
-    channel = labels.index(muscle)
     noted: list[Noted] = []
-    decider = Decider(
-        Chain(coefficients, 1),
-        CoreSettings(**folder.settings["core"]),
-        lambda hop, entry: noted.append((hop, entry)),
-    )
-    cutter = HopCutter(coefficients.hop_samples, 1)
-    acts = deque((hop, entry) for hop, entry in folder.entries() if isinstance(entry, Act))
+    core = core_settings(folder.settings["core"])
+    entries = list(folder.entries())
+    acts = deque((hop, entry) for hop, entry in entries if isinstance(entry, Act))
+
+    def note(hop: int, entry: Entry) -> None:
+        noted.append((hop, entry))
+
+    if folder.settings["stream"] is None:
+        ticked: Decider[None] = Decider(None, core, note)
+        for _ in range(max((hop for hop, _ in entries), default=0)):
+            _apply_due(ticked.hops, acts, ticked.act)
+            ticked.tick()
+        _apply_due(ticked.hops, acts, ticked.act)
+        return ticked.hops, noted
+    coefficients = ChainCoefficients.from_dict(folder.settings["chain"])
+    labels, columns = (folder.settings["stream"][name] for name in ("labels", "columns"))
+    channels = [labels.index(label) for label in columns]
+    decider = Decider(Chain(coefficients, len(channels)), core, note)
+    cutter = HopCutter(coefficients.hop_samples, len(channels))
     epoch = 0
     for chunk in folder.emg():
         if chunk.epoch != epoch:
             epoch = chunk.epoch
             cutter.clear()
             decider.restart_chain()
-        for hop in cutter.cut(chunk.samples[:, channel : channel + 1]):
+        for hop in cutter.cut(chunk.samples[:, channels]):
             _apply_due(decider.hops, acts, decider.act)
             decider.hop(hop)
     _apply_due(decider.hops, acts, decider.act)

@@ -87,7 +87,8 @@ class AttemptSchedule:
 
     def _begin(self, onset: int) -> Attempt:
         spec, rng = self._spec, self._rng
-        decibel = rng.normal(spec.attempt_db, spec.attempt_spread_db)
+        drift_db = spec.attempt_drift_db_min * onset / spec.rate_hz / 60
+        decibel = drift_db + rng.normal(spec.attempt_db, spec.attempt_spread_db)
         duration_s = spec.duration_s + spec.duration_jitter_s * rng.uniform(-1, 1)
         rise_s = rng.uniform(spec.rise_min_s, spec.rise_max_s)
         interval_s = spec.interval_s + spec.interval_jitter_s * rng.uniform(-1, 1)

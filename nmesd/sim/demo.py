@@ -28,6 +28,7 @@ from nmesd.daemon.settings import FilterSection
 from nmesd.daemon.thresholds import from_rest
 from nmesd.sessions.recording import Recording
 from nmesd.sim.rig import Rig, RigError
+from nmesd.sim.session_files import one_muscle
 from nmesd.sim.spec import PatientSpec, spec_from_json
 from nmesd.sim.virtual_patient import VirtualPatient
 from nmesd.units import NS_PER_MS, NS_PER_S, ms
@@ -112,7 +113,7 @@ def main(*, record: Path | None, attempts: int, seed: int, as_json: bool) -> int
 
 
 def _sections(spec: PatientSpec) -> dict[str, dict[str, Any]]:
-    """nmesd.toml for this patient, thresholds from its rest before the first attempt."""
+    """The files for this patient, thresholds from its rest before the first attempt."""
     emg_uv = VirtualPatient(spec).generate(int((spec.first_attempt_s - 1) * spec.rate_hz))
     rest = Recording(emg_uv.astype(np.float32), spec.rate_hz, ("muscle",), (), STREAM)
     found = from_rest(rest, spec.first_attempt_s - 1, FilterSection())
@@ -122,10 +123,8 @@ def _sections(spec: PatientSpec) -> dict[str, dict[str, Any]]:
             "source_id": "nmesd-demo",
             "rate_hz": spec.rate_hz,
             "labels": [MUSCLE],
-            "muscle": MUSCLE,
         },
-        "threshold": found.section,
-        "train": TRAIN,
+        **one_muscle(MUSCLE, found.section, TRAIN),
     }
 
 
@@ -165,7 +164,7 @@ def _session(rig: Rig, seed: int, wanted: int, console: Console) -> Result:
 
 def _freeze(rig: Rig, show: Show, wanted: int, watched: Watched) -> None:
     """Freeze the engine in the middle of a train, and see when the guard commands zero."""
-    rig.wait_for("ARMED")
+    rig.wait_for("READY")
     state = rig.wait_for("STIMULATING")
     time.sleep(0.3)
     frozen_ns = time.monotonic_ns()

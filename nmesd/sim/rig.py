@@ -26,6 +26,7 @@ from nmesd.daemon.settings import LslSection
 from nmesd.errors import LinkError, NmesdError
 from nmesd.realtime import real_time_granted
 from nmesd.sim.pulses import PulseListener
+from nmesd.sim.session_files import to_toml, write_files
 from nmesd.units import NS_PER_S
 from nmesd.wire import Pulse
 from nmesd.wire.stopping import stop
@@ -101,7 +102,8 @@ class Child:
 class Rig:
     """Guard, daemon and engine, started and ended together.
 
-    sections: those of nmesd.toml, but for sockets and LSL, which are the rig's own.
+    sections: those of nmesd.toml, but for sockets and LSL, which are the rig's own; and whole "patient" and
+        "programme" (see session_files.py).
     limits: [limits] of guard.toml, over PERMISSIVE.
     record: folder for the session record; None keeps none.
     driver: "sim", or one of EMULATED for an emulated stimulator, a process of its own on a pty; `options` are the
@@ -142,15 +144,14 @@ class Rig:
         }
         self.lease_ms = int(sections.get("guard", {}).get("lease_ms", default_lease_ms()))
         guard = {"socket": str(self.folder / seen_socket), "lease_ms": self.lease_ms}
-        (self.folder / "nmesd.toml").write_text(
-            _toml(
-                {
-                    **sections,
-                    "lsl": {"session_id": session},
-                    "guard": guard,
-                    "control": {"socket": self.control_socket},
-                }
-            )
+        write_files(
+            self.folder,
+            {
+                **sections,
+                "lsl": {"session_id": session},
+                "guard": guard,
+                "control": {"socket": self.control_socket},
+            },
         )
         self.patient_socket = self.folder / "patient.sock"
         self.pulses = PulseListener(self.folder / "pulses.sock", forward=self.patient_socket)
@@ -167,7 +168,7 @@ class Rig:
     def set_limits(self, limits: Mapping[str, float], area_cm2: float = 25) -> None:
         """Write guard.toml; a guard that runs keeps what it has read."""
         port = self.folder / ("device" if self._emulated else "pulses.sock")
-        text = _toml(
+        text = to_toml(
             {
                 "stimulator": {
                     **self._stimulator,
@@ -324,14 +325,3 @@ class Rig:
 def default_lease_ms() -> int:
     """20 ms, the product's default, where real-time rights are granted; 40 ms on a machine without them."""
     return 20 if real_time_granted() else 40
-
-
-def _toml(sections: dict[str, dict[str, Any]]) -> str:
-    """TOML of flat sections; JSON's texts, numbers and lists are TOML's."""
-    lines = []
-    for name, values in sections.items():
-        lines.append(f"[{name}]")
-        lines += [
-            f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()
-        ]
-    return "\n".join(lines) + "\n"

@@ -9,23 +9,78 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
+import numpy as np
+
 from dsp.blocks import Array
 from dsp.chain import Chain, HopValues
 from dsp.coefficients import ChainCoefficients
 from dsp.hops import HopCutter
 from nmesd.core.decider import Decider
-from nmesd.core.values import Arm, CoreSettings, Mode, ModeChanged, SetOutput
+from nmesd.core.journal import Entry
+from nmesd.core.values import Arm, Command, CoreSettings, Mode, ModeChanged, SetOutput
 from nmesd.drivers.pulses import PulseClock
 from nmesd.engine.settings import EngineSettings
 from nmesd.sim.spec import PatientSpec
 from nmesd.sim.virtual_patient import VirtualPatient
 from nmesd.units import NS_PER_S
-from nmesd.wire import ZERO, ChannelOutput
+from nmesd.wire import ZERO, ChannelOutput, Output
 
 CHUNK: Final = (
     4  # samples: what is heard of a pulse comes at the earliest with the next chunk, as live
 )
 ARM_S: Final = 1.0
+Note = Callable[[int, Entry], None]
+
+
+class Loop:
+    """A decider, and a patient for each column of EMG it decides on; without patients the clock ticks.
+
+    Everybody hears every pulse: the artefact is everywhere, and the M-wave is the harder case.
+    """
+
+    def __init__(
+        self, decider: Decider[Array], patients: Sequence[VirtualPatient], hop_samples: int, chunk: int = CHUNK
+    ) -> None:  # fmt: skip
+        self.decider = decider
+        self.pulses: list[tuple[int, int, int, int]] = []  # t_ns, channel, µA, µs
+        self._patients = patients
+        self._clock = PulseClock()
+        self._output: Output = ZERO
+        self._chunk = chunk
+        self._cutter = HopCutter(hop_samples, max(1, len(patients)))
+
+    def turn(self) -> list[Command]:
+        """One chunk further, arming once a second is over; gives what was commanded."""
+        commands: list[Command] = []
+        if self._patients:
+            emg_uv = np.hstack([one.generate(self._chunk)[:, :1] for one in self._patients])
+            for hop in self._cutter.cut(emg_uv):
+                commands += self._obey(self.decider.hop(hop))
+        else:
+            commands += self._obey(self.decider.tick())
+        for channel, pulse in self._clock.due(self.decider.t_ns):
+            given = (self.decider.t_ns, channel, pulse.amplitude_ua, pulse.pulse_width_us)
+            self.pulses.append(given)
+            for one in self._patients:
+                one.hear(one.position, pulse.amplitude_ua, pulse.pulse_width_us)
+        return commands
+
+    def arm(self) -> list[Command]:
+        """An operator does."""
+        return self._obey(self.decider.act(Arm(self.decider.t_ns, 1, 0)))
+
+    def _obey(self, commands: Sequence[Command]) -> list[Command]:
+        for command in commands:
+            if isinstance(command, SetOutput):
+                output = list(self._output)
+                output[command.channel] = ChannelOutput()
+                if command.amplitude_ua:
+                    output[command.channel] = ChannelOutput(
+                        command.amplitude_ua, command.pulse_width_us, command.period_us
+                    )
+                self._output = tuple(output)
+                self._clock.set(self._output)
+        return list(commands)
 
 
 class Deaf:
@@ -78,43 +133,36 @@ def run(
             trains.append(entry.t_ns / NS_PER_S)
             show(len(trains))
 
-    decider = _decider(settings, note, rule_7=rule_7)
-    patient, clock, cutter = (
-        VirtualPatient(spec),
-        PulseClock(),
-        HopCutter(settings.core.hop_samples, 1),
-    )
-    pulses = 0
+    decider, patient = _decider(settings, note, rule_7=rule_7), VirtualPatient(spec)
+    loop = Loop(decider, [patient], settings.core.hop_samples)
     while (
         patient.position < seconds * spec.rate_hz
         and len(trains) <= most_trains
         and not decider.state.trip
     ):
-        for hop in cutter.cut(patient.generate(CHUNK)[:, :1]):
-            _obey(clock, decider.hop(hop))
+        loop.turn()
         if decider.state.mode is Mode.DISARMED and decider.t_ns > ARM_S * NS_PER_S:
-            decider.act(Arm(decider.t_ns, 1, 0))
-        for _, pulse in clock.due(decider.t_ns):
-            pulses += 1
-            patient.hear(patient.position, pulse.amplitude_ua, pulse.pulse_width_us)
+            loop.arm()
     attempts = [(a.onset / spec.rate_hz, a.offset / spec.rate_hz) for a in patient.attempts]
     trip = decider.state.trip
-    return Outcome(attempts, trains, pulses, trip.reason.name if trip else "")
+    return Outcome(attempts, trains, len(loop.pulses), trip.reason.name if trip else "")
 
 
-def _decider(
-    settings: EngineSettings, note: Callable[[int, object], None], *, rule_7: bool
-) -> Decider[Array]:
+def chain_of(settings: EngineSettings) -> Chain | None:
+    """As the engine makes it."""
+    if settings.stream is None or settings.chain is None:
+        return None
+    return Chain(ChainCoefficients.from_dict(settings.chain), len(settings.stream.columns))
+
+
+def _decider(settings: EngineSettings, note: Note, *, rule_7: bool) -> Decider[Array]:
     core: CoreSettings = settings.core
-    chain = Chain(ChainCoefficients.from_dict(settings.chain), 1)
-    if rule_7:
+    chain = chain_of(settings)
+    if rule_7 or chain is None:
         return Decider(chain, core, note)
-    core = core._replace(hold_off_ns=0, relax_ns=0, off_nv=2**60)  # always "relaxed"
-    return Decider(Deaf(chain, settings.core.on_nv, settings.core.off_nv), core, note)
-
-
-def _obey(clock: PulseClock, commands: Sequence[object]) -> None:
-    for command in commands:
-        if isinstance(command, SetOutput):
-            one = ChannelOutput(command.amplitude_ua, command.pulse_width_us, command.period_us)
-            clock.set((one, *ZERO[1:]) if command.amplitude_ua else ZERO)
+    (muscle,) = core.muscles
+    relaxed = muscle._replace(off_nv=2**60)  # always
+    core = core._replace(
+        muscles=(relaxed,), programme=core.programme._replace(hold_off_ns=0, relax_ns=0)
+    )
+    return Decider(Deaf(chain, muscle.on_nv, muscle.off_nv), core, note)

@@ -10,7 +10,7 @@ from typing import Any
 from nmesd.errors import ConfigError
 
 _RATE_MIN_HZ = 100.0  # EMG begins at 20 Hz and mains is at 50: below this there is nothing to see
-_SIGNED = ("offset_uv", "attempt_db")
+_SIGNED = ("offset_uv", "attempt_db", "attempt_drift_db_min")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,7 @@ class PatientSpec:
     # dorsiflexions above have 20 to 30. Paralysed muscle mostly gives over 5 µV (Biomove FAQ).
     attempt_db: float = 15.0
     attempt_spread_db: float = 2.0  # standard deviation
+    attempt_drift_db_min: float = 0.0  # how attempts grow over a session, or tire: dB a minute
     # linear rise; chosen: from ballistic to slow enough to cost any detector about 100 ms
     rise_min_s: float = 0.05
     rise_max_s: float = 0.2

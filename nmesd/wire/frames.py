@@ -50,6 +50,10 @@ class ActKind(IntEnum):
     DISARM = 2
     STOP = 3
     RESET = 4
+    PAUSE = 5
+    RESUME = 6
+    RELEASE = 7
+    GIVE = 8
 
 
 # ---- engine -> guard ----------------------------------------------------------------------------------
@@ -180,11 +184,13 @@ class Settings(NamedTuple):
 
 
 class Act(NamedTuple):
-    """An operator's act."""
+    """An operator's act. Muscle and amplitude are those of a train that is given."""
 
     request: int
     act: int
     operator: int
+    muscle: int = 0
+    amplitude_ua: int = 0
 
 
 class Beat(NamedTuple):
@@ -225,10 +231,14 @@ class Snapshot(NamedTuple):
     guard_state: int
     hop: int
     inhibits: int  # bit per Reason
+    muscle: int  # whose numbers these are, from 0
     envelope_nv: int
     on_nv: int
     off_nv: int
-    amplitude_ua: int
+    amplitude_ua: int  # of its highest output
+    trial: int  # how many are done
+    mode_ns: int  # how long it has been in this mode
+    session_ns: int  # since the arming, 0 without one
     trip_reason: int
     trip_value: int
     trip_limit: int
@@ -305,11 +315,11 @@ FRAMES: dict[int, tuple[type[Frame], str]] = {
     10: (Report, "BQQQHqqbIBQQIqqqqBB"),
     11: (Capabilities, "BBBIIIIIIIII"),
     20: (Settings, ""),
-    21: (Act, "IBQ"),
+    21: (Act, "IBQBI"),
     22: (Beat, ""),
     30: (Note, "QqHB" + "q" * NOTE_ARGS),
     31: (Raw, "IQHHq"),
-    32: (Snapshot, "BBQQqqqQHqqbQQQqqqIBBBQ"),
+    32: (Snapshot, "BBQQBqqqQIqqHqqbQQQqqqIBBBQ"),
     33: (ActReply, "IHqq"),
     34: (Found, "H"),
     40: (Pulse, "qBII"),

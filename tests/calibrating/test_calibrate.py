@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from nmesd.daemon.engine_config import engine_settings
-from nmesd.daemon.settings import read_settings
+from nmesd.daemon.files import read_files
 from nmesd.sim.spec import PatientSpec
 from nmesd.sim.virtual_patient import VirtualPatient
 
@@ -21,9 +21,17 @@ RATE_HZ = 1000
 def config(folder: Path, threshold: str = "false_per_min = 0.2", more: str = "") -> Path:
     path = folder / "nmesd.toml"
     path.write_text(
-        f'[stream]\nname = "calibrate"\nrate_hz = {RATE_HZ}\nlabels = ["target"]\nmuscle = "target"\n'
-        f'rail_uv = 187500\n[lsl]\nsession_id = "{folder.name}"\n[threshold]\n{threshold}\n'
-        f'calibration = "{folder / "file.toml"}"\n{more}'
+        '[session]\nprogramme = "programme.toml"\n'
+        f'[stream]\nname = "calibrate"\nrate_hz = {RATE_HZ}\nlabels = ["target"]\n'
+        f'rail_uv = 187500\n[lsl]\nsession_id = "{folder.name}"\n{more}'
+    )
+    (folder / "patient.toml").write_text(
+        f'code = "P 07/x"\n[[muscle]]\nlabel = "target"\n{threshold}\ncalibration = "file.toml"\n'
+        "[[muscle.output]]\nchannel = 1\n"
+    )
+    (folder / "programme.toml").write_text(
+        'purpose = "x"\nkind = "triggered"\nsession = {minutes = 30}\n'
+        "trial = {timeout_s = 5}\nadapt = {target_percent = 75, step_percent = 10}\n"
     )
     return path
 
@@ -60,7 +68,7 @@ def test_a_recording_gives_a_file_that_nmesd_toml_can_name(
     said = json.loads(
         nmesd(
             "calibrate", path, "--recording", recording(tmp_path, emg_uv), "--rest", rest, *EFFORTS,
-            "--folder", tmp_path / "out", "--patient", "P 07/x", "--json",
+            "--folder", tmp_path / "out", "--json",
         )
     )  # fmt: skip
     assert said["efforts_over"] == said["efforts"] == 3
@@ -77,18 +85,21 @@ def test_a_recording_gives_a_file_that_nmesd_toml_can_name(
     )
 
     toml.rename(tmp_path / "file.toml")
-    core = engine_settings(read_settings(path)).core
-    assert core.on_nv == pytest.approx(1000 * said["on_uv"], rel=1e-3)
-    assert core.off_nv == pytest.approx(1000 * said["off_uv"], rel=1e-3)
+    muscle = engine_settings(read_files(path)).core.muscles[0]
+    assert muscle.on_nv == pytest.approx(1000 * said["on_uv"], rel=1e-3)
+    assert muscle.off_nv == pytest.approx(1000 * said["off_uv"], rel=1e-3)
+    # A threshold that moves stays between rest and half of the best effort.
+    assert muscle.off_nv <= muscle.floor_nv < muscle.on_nv
+    assert muscle.ceiling_nv == pytest.approx(500 * said["mvc_uv"], rel=1e-3)
     assert "0.2 false a minute" in nmesd("check", path)
     for threshold, on_uv in (
         ("on_percent_mvc = 20", 0.2 * said["mvc_uv"]),
         ("on_uv = 7", 7.0),
     ):
-        core = engine_settings(read_settings(config(tmp_path, threshold))).core
-        assert core.on_nv == pytest.approx(1000 * on_uv, rel=1e-3)
+        (muscle,) = engine_settings(read_files(config(tmp_path, threshold))).core.muscles
+        assert muscle.on_nv == pytest.approx(1000 * on_uv, rel=1e-3)
     scales = [
-        engine_settings(read_settings(config(tmp_path, f"on_scales = {k}"))).core.on_nv
+        engine_settings(read_files(config(tmp_path, f"on_scales = {k}"))).core.muscles[0].on_nv
         for k in (0, 3, 6)
     ]
     assert scales[1] - scales[0] == pytest.approx(scales[2] - scales[1], abs=2)
@@ -98,7 +109,7 @@ def test_a_recording_gives_a_file_that_nmesd_toml_can_name(
     ("more", "says"),
     [
         ("[filter]\nband_low_hz = 40\n", "band_low_hz was 30, is 40"),
-        ('detector = "envelope"\n', "detector was 'cusum', is 'envelope'"),
+        ('[filter]\ndetector = "envelope"\n', "detector was 'cusum', is 'envelope'"),
     ],
 )
 def test_a_calibration_made_with_other_settings_is_refused(

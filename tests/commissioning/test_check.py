@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from nmesd.commissioning import refusals
-from nmesd.core.values import CoreSettings
+from nmesd.core.values import CoreSettings, Kind, Muscle, OutputSettings, Programme
 from nmesd.guard.config import read_config
 from nmesd.units import NS_PER_S
 
@@ -23,23 +23,29 @@ socket = "/nowhere/guard.sock"
 CORE = CoreSettings(
     rate_mhz=1_000_000,
     hop_samples=1,
-    on_nv=2,
-    off_nv=1,
-    channel=0,
-    amplitude_ua=20_000,
-    pulse_width_us=250,
-    period_us=28_572,
-    ramp_up_ns=NS_PER_S // 2,
-    plateau_ns=3 * NS_PER_S,
-    ramp_down_ns=NS_PER_S // 2,
-    hold_off_ns=NS_PER_S // 2,
-    relax_ns=NS_PER_S // 2,
+    muscles=(Muscle(0, 2, 1, 1, 2, (OutputSettings(0, 20_000, 250),)),),
+    programme=Programme(
+        kind=Kind.TRIGGERED,
+        period_us=28_572,
+        ramp_up_ns=NS_PER_S // 2,
+        plateau_ns=3 * NS_PER_S,
+        ramp_down_ns=NS_PER_S // 2,
+        hold_off_ns=NS_PER_S // 2,
+        relax_ns=NS_PER_S // 2,
+    ),
 )
 
 
-def asked(folder: Path, driver: str = "sciencemode4", **changes: int) -> list[str]:
+def asked(folder: Path, driver: str = "sciencemode4", **changes: Any) -> list[str]:
     (folder / "guard.toml").write_text(FILE.format(driver=driver))
-    return refusals(CORE._replace(**changes), read_config(folder / "guard.toml"))
+    (muscle,) = CORE.muscles
+    ours = {key: changes.pop(key) for key in list(changes) if key in OutputSettings._fields}
+    output = muscle.outputs[0]._replace(**ours)
+    core = CORE._replace(
+        muscles=(muscle._replace(outputs=(output,)),),
+        programme=CORE.programme._replace(**changes),
+    )
+    return refusals(core, read_config(folder / "guard.toml"))
 
 
 def test_what_is_within_everything_is_not_refused(tmp_path: Path) -> None:
@@ -56,6 +62,7 @@ def test_what_is_within_everything_is_not_refused(tmp_path: Path) -> None:
         ({"ramp_up_ns": NS_PER_S // 10}, "the amplitude rises too fast"),
         ({"plateau_ns": 15 * NS_PER_S}, "the train is too long"),
         ({"relax_ns": NS_PER_S // 10}, "too little rest before the train"),
+        ({"kind": Kind.CYCLIC}, "too little rest before the train"),  # nobody has to relax
         ({"pulse_width_us": 9}, "the nearest is 10 µs"),
     ],
 )

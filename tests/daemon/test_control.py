@@ -3,31 +3,45 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from nmesd.core.values import Mode
+from nmesd.core.values import Cue, CueKind, Mode, ModeChanged, SetOutput, Why
 from nmesd.daemon.client import ask
 from nmesd.daemon.control import MAX_LINE, serve
+from nmesd.daemon.events import MOST_WAITING, Hub
 from nmesd.daemon.process import Daemon, operator_number
 from nmesd.errors import LinkError, Reason
-from nmesd.wire import ActKind, ActReply
+from nmesd.wire import ActKind, ActReply, Snapshot
 from nmesd.wire.stopping import stop
 
 NMESD_TOML = """
+[session]
+programme = "programme.toml"
 [stream]
 name = "amplifier"
 rate_hz = 1000
 labels = ["biceps"]
-muscle = "biceps"
-[threshold]
-on_uv = 10
-off_uv = 7
 [control]
 socket = "{socket}"
+"""
+
+
+PATIENT = """
+code = "P7"
+[[muscle]]
+label = "biceps"
+on_uv = 10
+off_uv = 7
+output = [{channel = 3, amplitude_ma = 9}]
+"""
+PROGRAMME = """
+purpose = "x"
+kind = "triggered"
+session = {minutes = 30}
 """
 
 
@@ -35,16 +49,21 @@ class Engine:
     """Stands where the engine host does: no process, answers at once, remembers what it was asked."""
 
     pid = 4711
+    daemon: Daemon
 
     def __init__(self) -> None:
         self.acts: list[tuple[ActKind, int]] = []
+        self.given: list[tuple[int, int]] = []
         self.reply = ActReply(1, Reason.NONE, 0, 0)
         self.gone = False
 
-    async def act(self, kind: ActKind, operator: int) -> ActReply:
+    async def act(
+        self, kind: ActKind, operator: int, muscle: int = 0, amplitude_ua: int = 0
+    ) -> ActReply:
         if self.gone:
             raise LinkError("the engine does not answer within 2 s")
         self.acts.append((kind, operator))
+        self.given.append((muscle, amplitude_ua))
         return self.reply
 
 
@@ -62,15 +81,29 @@ async def door(tmp_path: Path) -> AsyncIterator[tuple[Path, Engine]]:
     path = tmp_path / "control.sock"
     toml = tmp_path / "nmesd.toml"
     toml.write_text(NMESD_TOML.format(socket=path))
+    (tmp_path / "patient.toml").write_text(PATIENT)
+    (tmp_path / "programme.toml").write_text(PROGRAMME)
     daemon = Daemon(toml, None)
     engine = Engine()
     daemon._host = engine  # type: ignore[assignment]
     async with asyncio.TaskGroup() as tasks:
-        serving = tasks.create_task(serve(str(path), daemon._answer), name="control")
+        serving = tasks.create_task(
+            serve(str(path), daemon._answer, daemon._hub.watch), name="control"
+        )
         await opened(path)
+        engine.daemon = daemon
         yield path, engine
         serving.cancel()
     assert not path.exists()
+
+
+async def until(true: Callable[[], bool]) -> bool:
+    """Whether it comes to be so within five seconds."""
+    for _ in range(1000):
+        if true():
+            return True
+        await asyncio.sleep(0.005)
+    return False
 
 
 async def say(path: Path, *lines: bytes) -> list[dict[str, Any]]:
@@ -178,7 +211,7 @@ async def test_a_client_who_stays_does_not_keep_the_daemon_from_ending(tmp_path:
 
     path = tmp_path / "control.sock"
     async with asyncio.TaskGroup() as tasks:
-        serving = tasks.create_task(serve(str(path), handle), name="control")
+        serving = tasks.create_task(serve(str(path), handle, Hub().watch), name="control")
         await opened(path)
         reader, writer = await asyncio.open_unix_connection(path)
         writer.write(b'{"command": "status"}\n')
@@ -205,3 +238,85 @@ def test_a_daemon_that_is_not_there_is_an_error_for_a_person(tmp_path: Path) -> 
 def test_a_guard_that_is_not_there_is_an_error_that_says_what_is_left(tmp_path: Path) -> None:
     with pytest.raises(LinkError, match="pull the electrode plug"):
         stop(str(tmp_path / "guard.sock"))
+
+
+# ---- while armed ----------------------------------------------------------------------------------
+
+
+ZERO_SHOT = Snapshot(*[0] * len(Snapshot._fields))
+
+
+@pytest.mark.parametrize("command", ["pause", "resume", "release", "give"])
+async def test_without_a_session_there_is_nothing_to_act_on(
+    command: str, door: tuple[Path, Engine]
+) -> None:
+    answer = await request(door[0], command=command, operator="A", channel=3, amplitude_ma=1)
+    assert answer == {"ok": False, "text": f"nothing to {command}: DISARMED"}
+    door[1].daemon._snapshot = ZERO_SHOT._replace(mode=Mode.REST)
+    assert (await request(door[0], command=command, operator="A", channel=3, amplitude_ma=1))["ok"]
+    assert [kind.name for kind, _ in door[1].acts] == [command.upper()]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"channel": 3},
+        {"channel": 3, "amplitude_ma": "2"},
+        {"channel": 3, "amplitude_ma": True},
+        {"channel": 3, "amplitude_ma": -1},
+        {"channel": 3, "amplitude_ma": 131},
+        {"channel": 3, "amplitude_ma": float("nan")},
+        {"channel": 1, "amplitude_ma": 2},
+        {"amplitude_ma": 2},
+    ],
+)
+async def test_a_train_is_given_on_a_channel_with_an_amplitude(
+    wrong: dict[str, Any], door: tuple[Path, Engine]
+) -> None:
+    path, engine = door
+    engine.daemon._snapshot = ZERO_SHOT._replace(mode=Mode.REST)
+    answer = await request(path, command="give", operator="A", **wrong)
+    assert answer["ok"] is False
+    assert engine.acts == []
+    assert (await request(path, command="give", operator="A", channel=3, amplitude_ma=2.5))["ok"]
+    assert engine.given == [(0, 2500)]
+    assert not (await request(path, command="give", channel=3, amplitude_ma=2.5))["ok"]  # by nobody
+
+
+# ---- watching -------------------------------------------------------------------------------------
+
+
+async def test_a_watcher_is_told_every_event_and_others_go_on(door: tuple[Path, Engine]) -> None:
+    path, engine = door
+    reader, writer = await asyncio.open_unix_connection(path)
+    writer.write(b'{"command": "watch"}\n')
+    assert json.loads(await reader.readline())["watching"] is True
+    assert await until(lambda: bool(engine.daemon._hub._watchers))
+    engine.daemon._tell(Cue(5, CueKind.TRY, 2, 0))
+    engine.daemon._tell(SetOutput(6, 0, 1, 1, 1, Why.ATTEMPT, 0, 0))  # too often to be told
+    change = ModeChanged(7, Mode.REST, Mode.TRIPPED, Why.TRIP, Reason.EMG_GAP, 3, 2)
+    engine.daemon._tell(change)
+    cue, trip = [json.loads(await reader.readline()) for _ in range(2)]
+    assert cue == {"event": "cue", "t_ns": 5, "cue": "TRY", "trial": 2, "muscle": "biceps"}
+    assert (trip["event"], trip["after"], trip["reason"]) == ("mode", "TRIPPED", "EMG_GAP")
+    assert trip["text"]
+    assert (await request(path, command="status"))["ok"]
+    writer.close()
+    await writer.wait_closed()
+    assert await until(lambda: not engine.daemon._hub._watchers)
+
+
+async def test_a_watcher_who_does_not_read_is_let_go() -> None:
+    hub, got = Hub(), list[int]()
+
+    async def read() -> None:
+        async for event in hub.watch():
+            got.append(event["n"])
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(read(), name="watcher")
+        assert await until(lambda: bool(hub._watchers))
+        for number in range(MOST_WAITING + 10):  # without a moment to read in between
+            hub.publish({"n": number})
+    assert got == list(range(MOST_WAITING))
+    assert hub._watchers == set()

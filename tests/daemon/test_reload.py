@@ -18,16 +18,14 @@ from nmesd.errors import LinkError
 from nmesd.sessions.folder import Folder
 
 NMESD_TOML = """
+[session]
+programme = "activation"
 [stream]
 name = "nobody"
 rate_hz = 1000
 labels = ["biceps"]
-muscle = "biceps"
 [lsl]
 session_id = "{folder}"
-[threshold]
-on_uv = 10
-off_uv = 7
 [guard]
 socket = "{folder}/guard.sock"
 [control]
@@ -35,6 +33,19 @@ socket = "{folder}/control.sock"
 [record]
 folder = "{folder}/sessions"
 """
+
+
+PATIENT = """
+code = "P7"
+[[muscle]]
+label = "biceps"
+on_uv = 10
+off_uv = 7
+floor_uv = 7
+ceiling_uv = 20
+output = [{channel = 1}]
+"""
+PROGRAMMES = Path(__file__).parents[2] / "config" / "programmes"
 
 
 class Running:
@@ -45,12 +56,15 @@ class Running:
         self.toml = folder / "nmesd.toml"
         self.text = NMESD_TOML.format(folder=folder)
         self.toml.write_text(self.text)
+        self.patient = folder / "patient.toml"
+        self.patient.write_text(PATIENT)
+        shutil.copytree(PROGRAMMES, folder / "programmes")
         self.log = (folder / "log").open("w+b")
         command = [sys.executable, "-m", "nmesd.cli", "run", str(self.toml)]
         self.process = subprocess.Popen(command, stderr=self.log)
 
-    def ask(self, command: str) -> dict[str, Any]:
-        return ask(str(self.folder / "control.sock"), command)
+    def ask(self, command: str, **values: Any) -> dict[str, Any]:
+        return ask(str(self.folder / "control.sock"), command, **values)
 
     def status(self) -> dict[str, Any]:
         try:
@@ -93,15 +107,19 @@ def running() -> Iterator[Running]:
 @pytest.mark.slow
 def test_a_right_file_begins_a_new_engine_with_a_record_of_its_own(running: Running) -> None:
     before = running.up()
-    running.toml.write_text(running.text.replace("on_uv = 10", "on_uv = 11"))
+    running.patient.write_text(PATIENT.replace("on_uv = 10", "on_uv = 11"))
     answer = running.ask("reload")
-    assert answer == {"ok": True, "text": "reload: done, a new engine begins disarmed"}
+    text = "reload: done, a new engine begins disarmed, programme activation"
+    assert answer == {"ok": True, "text": text}
     assert running.status()["engine_pid"] != before["engine_pid"]  # no word of the old one any more
     after = running.up()
     assert (before["on_uv"], after["on_uv"]) == (10, 11)
     old, new = running.records()
-    assert (old.settings["core"]["on_nv"], new.settings["core"]["on_nv"]) == (10_000, 11_000)
-    assert "on_uv = 11" in new.session["nmesd_toml"]
+    muscles = [record.settings["core"]["muscles"][0] for record in (old, new)]
+    assert [muscle["on_nv"] for muscle in muscles] == [10_000, 11_000]
+    assert "on_uv = 11" in new.session["files"]["patient.toml"]
+    assert (new.session["programme"], new.session["patient"]) == ("activation", "P7")
+    assert set(new.session["sha256"]) == {"nmesd.toml", "patient.toml", "activation.toml"}
     assert '"event": "reload"' in (old.path / "events.jsonl").read_text()
 
 
@@ -109,9 +127,10 @@ def test_a_right_file_begins_a_new_engine_with_a_record_of_its_own(running: Runn
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (("on_uv = 10", "on_uv = -1"), "threshold.on_uv"),
+        (("on_uv = 10", "on_uv = -1"), "muscle.0.on_uv"),
         (("on_uv = 10", "on_uv = "), "cannot be read"),
         (("control.sock", "other.sock"), "restart nmesd instead"),
+        (('"activation"', '"activatoin"'), "there are: activation, activation-weak, amplitude"),
     ],
 )
 def test_a_wrong_file_is_told_and_changes_nothing(
@@ -119,6 +138,7 @@ def test_a_wrong_file_is_told_and_changes_nothing(
 ) -> None:
     before = running.up()
     running.toml.write_text(running.text.replace(*change))
+    running.patient.write_text(PATIENT.replace(*change))
     answer = running.ask("reload")
     assert answer["ok"] is False
     assert answer["text"].startswith("not reloaded, nothing changed: ")
@@ -149,3 +169,18 @@ def test_a_frozen_engine_is_replaced_too_and_no_answer_hangs(running: Running) -
     os.kill(before["engine_pid"], signal.SIGSTOP)
     assert running.ask("reload")["ok"] is True
     assert running.up()["engine_pid"] != before["engine_pid"]
+
+
+@pytest.mark.slow
+def test_another_programme_is_run_without_a_change_of_file(running: Running) -> None:
+    running.up()
+    answer = running.ask("reload", programme="strength")
+    assert answer["ok"] is True
+    status = running.until(lambda status: status.get("programme") == "strength")
+    # No EMG is heard, and so none is missed: what is left is the guard that is not there.
+    status = running.until(lambda status: status["inhibits"] == ["GUARD_GONE"])
+    assert status["trials"] == 15
+    assert running.ask("reload", programme="nonsense")["ok"] is False
+    assert running.status()["programme"] == "strength"
+    assert running.ask("reload")["ok"] is True
+    assert running.until(lambda status: status.get("programme") == "activation")

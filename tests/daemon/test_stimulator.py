@@ -4,25 +4,20 @@ from typing import Any
 
 import pytest
 
-from nmesd.core.values import CoreSettings
+from nmesd.core.values import CoreSettings, Kind, Muscle, OutputSettings, Programme
 from nmesd.daemon.stimulator import cannot, facts
 from nmesd.wire import ANY
 
 CORE = CoreSettings(
     rate_mhz=1_000_000,
     hop_samples=1,
-    on_nv=2,
-    off_nv=1,
-    channel=1,
-    amplitude_ua=15_000,
-    pulse_width_us=250,
-    period_us=28_572,
-    ramp_up_ns=1,
-    plateau_ns=1,
-    ramp_down_ns=1,
-    hold_off_ns=1,
-    relax_ns=1,
+    muscles=(
+        Muscle(0, 2, 1, 1, 2, (OutputSettings(1, 15_000, 250),)),
+        Muscle(1, 2, 1, 1, 2, ()),
+    ),
+    programme=Programme(Kind.TRIGGERED, 28_572, 1, 1, 1, 1, 1),
 )
+NOTHING = CORE.muscles[0]._replace(outputs=(OutputSettings(1, 0, 250),))
 COARSE = ANY._replace(
     amplitude_least_ua=2000,
     amplitude_step_ua=2000,
@@ -36,16 +31,13 @@ def test_the_record_has_who_it_is_its_steps_and_what_it_gives_for_what_was_asked
     kept = facts(COARSE, CORE)
     assert kept["stimulator"] == "RehaStim 2, µ"
     assert kept["capabilities"]["amplitude_step_ua"] == 2000
-    assert kept["plateau_wanted"] == {
-        "amplitude_ua": 15_000,
-        "pulse_width_us": 250,
-        "period_us": 28_572,
-    }
-    assert kept["plateau_coded"] == {
-        "amplitude_ua": 14_000,
-        "pulse_width_us": 250,
-        "period_us": 29_000,
-    }
+    asked = {"amplitude_ua": 15_000, "pulse_width_us": 250, "period_us": 28_572}
+    given = {"amplitude_ua": 14_000, "pulse_width_us": 250, "period_us": 29_000}
+    assert kept["plateaus_wanted"] == [
+        {2: asked},
+        {},
+    ]  # of each muscle, by channel as on the device
+    assert kept["plateaus_coded"] == [{2: given}, {}]
 
 
 @pytest.mark.parametrize(
@@ -65,4 +57,4 @@ def test_what_it_cannot_give_is_told_with_the_nearest(
 
 
 def test_no_current_asked_for_is_always_possible() -> None:
-    assert cannot(ANY._replace(channels=0), CORE._replace(amplitude_ua=0)) == []
+    assert cannot(ANY._replace(channels=0), CORE._replace(muscles=(NOTHING,))) == []

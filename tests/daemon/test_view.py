@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
-from nmesd.core.values import Mode
-from nmesd.daemon.view import view
+from nmesd.core.values import Mode, ModeChanged, Outcome, Trial, TrialDone, Why
+from nmesd.daemon.files import Files
+from nmesd.daemon.view import Tally, view
 from nmesd.errors import EXPLAIN, Reason
+from nmesd.sim.session_files import files_of, one_muscle
 from nmesd.wire import GuardState, Snapshot
 
 NUMBERS = ("trip_value", "trip_limit", "trip_unit", "trip_channel")
@@ -18,6 +20,10 @@ def snapshot(**values: Any) -> Snapshot:
         "guard_state": GuardState.DISARMED,
         "hop": 0,
         "inhibits": 0,
+        "muscle": 0,
+        "trial": 5,
+        "mode_ns": 1_500_000_000,
+        "session_ns": 60_000_000_000,
         "envelope_nv": 1500,
         "on_nv": 12_000,
         "off_nv": 8000,
@@ -41,6 +47,20 @@ def snapshot(**values: Any) -> Snapshot:
     return Snapshot(**{**fields, **values})
 
 
+STREAM = {"name": "x", "rate_hz": 1000, "labels": ["biceps"]}
+FILES = files_of({"stream": STREAM, **one_muscle("biceps", {"on_uv": 12, "off_uv": 8}, {})})
+CYCLIC = files_of(
+    {
+        "patient": {"code": "P7", "muscle": [{"label": "calf", "output": [{"channel": 1}]}]},
+        "programme": {"purpose": "x", "kind": "cyclic", "session": {"trials": 15, "sets": 2}},
+    }
+)
+
+
+def seen_by(shot: Snapshot, files: Files = FILES, tally: Tally | None = None) -> dict[str, Any]:
+    return view(shot, files, tally or Tally(), [], 1, {})
+
+
 def tripped(reason: Reason, value: int = 0, limit: int = 0, channel: int = -1) -> dict[str, Any]:
     trip = {
         "trip_reason": reason,
@@ -48,7 +68,7 @@ def tripped(reason: Reason, value: int = 0, limit: int = 0, channel: int = -1) -
         "trip_limit": limit,
         "trip_channel": channel,
     }
-    return view(snapshot(mode=Mode.TRIPPED, **trip), [], 1, {})
+    return seen_by(snapshot(mode=Mode.TRIPPED, **trip))
 
 
 @pytest.mark.parametrize("reason", [reason for reason in Reason if reason])
@@ -67,5 +87,35 @@ def test_a_trip_of_no_channel_names_none() -> None:
 
 @pytest.mark.parametrize("mode", [mode for mode in Mode if mode is not Mode.TRIPPED])
 def test_without_a_trip_there_are_no_numbers(mode: Mode) -> None:
-    seen = view(snapshot(mode=mode, trip_value=3, trip_channel=2), [], 1, {})
+    seen = seen_by(snapshot(mode=mode, trip_value=3, trip_channel=2))
     assert [seen[name] for name in ("trip_reason", *NUMBERS)] == [None] * 5
+
+
+@pytest.mark.parametrize("files", [FILES, CYCLIC])
+@pytest.mark.parametrize("mode", Mode)
+def test_every_state_has_its_words(mode: Mode, files: Files) -> None:
+    assert seen_by(snapshot(mode=mode), files)["text"]
+
+
+def test_the_course_of_the_session_is_told() -> None:
+    seen = seen_by(snapshot(mode=Mode.REST), CYCLIC)
+    assert (seen["programme"], seen["patient"]) == ("rehearsal", "P7")
+    assert (seen["trials_done"], seen["trials"]) == (5, 30)
+    assert (seen["session_s"], seen["mode_s"]) == (60.0, 1.5)
+    assert (seen["muscle"], seen["envelope_uv"], seen["on_uv"]) == (
+        None,
+        None,
+        None,
+    )  # none is heard
+    assert seen_by(snapshot(mode=Mode.REST))["muscle"] == "biceps"
+
+
+def test_what_the_trials_came_to_is_counted_from_the_arming_on() -> None:
+    tally = Tally()
+    done = TrialDone(1, 0, Trial.GO, Outcome.SUCCESS, 0, 1, 1, 1, 1, 1)
+    for outcome in (Outcome.SUCCESS, Outcome.SUCCESS, Outcome.MISS):
+        tally.hear(done._replace(outcome=outcome))
+    tally.hear(ModeChanged(1, Mode.REST, Mode.DISARMED, Why.SESSION_OVER, Reason.NONE, 0, 0))
+    assert seen_by(snapshot(), tally=tally)["outcomes"] == {"SUCCESS": 2, "MISS": 1}
+    tally.hear(ModeChanged(1, Mode.DISARMED, Mode.REST, Why.OPERATOR, Reason.NONE, 0, 0))
+    assert seen_by(snapshot(), tally=tally)["outcomes"] == {}

@@ -24,7 +24,7 @@ SPEC = StreamSpec(
     host="amp",
     rate_mhz=2_148_148,
     labels=("flexor", "extensor"),
-    muscle="extensor",
+    columns=("extensor",),
 )
 FITS = StreamFacts(
     name="Trigno",
@@ -100,7 +100,7 @@ def test_an_empty_text_is_not_checked() -> None:
         host="",
         rate_mhz=2_148_148,
         labels=("a", "b"),
-        muscle="a",
+        columns=("a",),
     )
     assert mismatches(spec, FITS._replace(type="?", source_id="?", host="?")) == []
     assert mismatches(spec, FITS._replace(name="?")) != []

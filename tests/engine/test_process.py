@@ -12,8 +12,15 @@ import numpy.typing as npt
 import pytest
 
 from dsp.design import ChainSpec, design
-from nmesd.core.values import CoreSettings, Mode
-from nmesd.engine import process, stream
+from nmesd.core.values import (
+    CoreSettings,
+    Kind,
+    Mode,
+    Muscle,
+    OutputSettings,
+    Programme,
+)
+from nmesd.engine import deciding, ear, process, stream
 from nmesd.engine.matching import FLOAT32, StreamFacts
 from nmesd.engine.process import Engine
 from nmesd.engine.settings import EngineSettings, StreamSpec
@@ -52,7 +59,7 @@ SPEC = StreamSpec(
     host="",
     rate_mhz=RATE_HZ * 1000,
     labels=("muscle",),
-    muscle="muscle",
+    columns=("muscle",),
 )
 OURS = StreamFacts(
     name="amplifier",
@@ -70,17 +77,16 @@ RIVAL = OURS._replace(uid="another", source_id="b")
 CORE = CoreSettings(
     rate_mhz=RATE_HZ * 1000,
     hop_samples=1,
-    on_nv=20_000,
-    off_nv=10_000,
-    channel=0,
-    amplitude_ua=10_000,
-    pulse_width_us=250,
-    period_us=20_000,
-    ramp_up_ns=60 * NS_PER_MS,
-    plateau_ns=5 * NS_PER_S,
-    ramp_down_ns=60 * NS_PER_MS,
-    hold_off_ns=250 * NS_PER_MS,
-    relax_ns=100 * NS_PER_MS,
+    muscles=(Muscle(0, 20_000, 10_000, 10_000, 40_000, (OutputSettings(0, 10_000, 250),)),),
+    programme=Programme(
+        kind=Kind.TRIGGERED,
+        period_us=20_000,
+        ramp_up_ns=60 * NS_PER_MS,
+        plateau_ns=5 * NS_PER_S,
+        ramp_down_ns=60 * NS_PER_MS,
+        hold_off_ns=250 * NS_PER_MS,
+        relax_ns=100 * NS_PER_MS,
+    ),
 )
 
 
@@ -166,6 +172,8 @@ class Bench:
         )
         self._theirs = Link(theirs)
         self.engine = Engine(settings, self._theirs)
+        assert isinstance(self.engine._source, ear.Ear)
+        self.ear = self.engine._source
 
     def until_connected(self) -> None:
         """The engine has noticed that its guard is gone, and asked for another."""
@@ -233,7 +241,7 @@ class Bench:
     def arm(self) -> None:
         self.until(self.ready)
         self.act(ActKind.ARM)
-        self.until(lambda: self.is_(Mode.ARMED))
+        self.until(lambda: self.is_(Mode.READY))
 
     def train(self) -> None:
         self.arm()
@@ -267,10 +275,12 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     clock = Clock()
     monkeypatch.setattr(process, "time", clock)
     monkeypatch.setattr(stream, "time", clock)
+    monkeypatch.setattr(ear, "time", clock)
+    monkeypatch.setattr(deciding, "time", clock)
     bench = Bench(folder, clock)
     monkeypatch.setattr(stream, "Inlet", bench.network.opened)
     monkeypatch.setattr(stream, "Search", lambda: bench.network)
-    bench.engine._stream._search = bench.network  # type: ignore[assignment]
+    bench.ear._stream._search = bench.network  # type: ignore[assignment]
     yield bench
     bench.close()
     shutil.rmtree(folder)
@@ -292,7 +302,9 @@ def test_the_beliefs_are_the_core_s_and_not_read_off_the_output(bench: Bench) ->
     """An engine whose output is not what its core decided says so, for the guard to see."""
     bench.train()
     decider = bench.engine._decider
-    decider.state = decider.state._replace(amplitude_ua=0, update_ns=2**62)
+    assert decider.state.train is not None
+    train = decider.state.train._replace(given_ua=(0,), update_ns=2**62)
+    decider.state = decider.state._replace(train=train)
     bench.to_guard.clear()
     bench.turns(0.05)
     assert bench.leases()
@@ -430,9 +442,9 @@ def test_a_second_stream_that_fits_stops_and_forbids_until_it_is_gone(bench: Ben
     bench.act(ActKind.RESET)
     bench.until(lambda: bench.is_(Mode.DISARMED))
     assert bench.inhibited(Reason.EMG_AMBIGUOUS)
-    samples = bench.engine._samples
+    samples = bench.ear._samples
     bench.turns(0.1)
-    assert bench.engine._samples > samples  # the open one is kept open
+    assert bench.ear._samples > samples  # the open one is kept open
     bench.network.streams.remove(RIVAL)
     bench.arm()
 
@@ -441,22 +453,22 @@ def test_streams_that_do_not_fit_and_our_own_are_no_rivals(bench: Bench) -> None
     bench.arm()
     bench.network.streams += [RIVAL._replace(name="other"), RIVAL._replace(channels=2), OURS]
     bench.turns(1.2)
-    assert bench.is_(Mode.ARMED)
+    assert bench.is_(Mode.READY)
 
 
 def test_one_that_is_not_heard_of_for_a_while_stays_open(bench: Bench) -> None:
     """The resolver may miss ours; alone among others, another is still another."""
     bench.arm()
-    opened = bench.engine._stream._inlet
+    opened = bench.ear._stream._inlet
     search = Network(Clock())
     search.streams = []
-    bench.engine._stream._search = search  # type: ignore[assignment]
+    bench.ear._stream._search = search  # type: ignore[assignment]
     bench.turns(0.6)
-    assert bench.is_(Mode.ARMED)
+    assert bench.is_(Mode.READY)
     search.streams = [RIVAL]
     bench.until(lambda: bench.is_(Mode.TRIPPED))
     assert bench.others()[-1] == Stop(Reason.EMG_AMBIGUOUS, 2, 1)
-    assert bench.engine._stream._inlet is opened
+    assert bench.ear._stream._inlet is opened
 
 
 def test_a_stream_that_went_is_not_taken_for_a_rival_of_the_next(bench: Bench) -> None:

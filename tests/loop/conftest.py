@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from nmesd.sim.rig import Child, Rig
+from nmesd.sim.session_files import one_muscle
 
 SOON_S = 20.0  # far beyond what anything here takes, also on a busy machine
 PATIENT = "patient"
@@ -77,19 +78,21 @@ def sections(
             "source_id": "bench",
             "rate_hz": 1000,
             "labels": ["target"],
-            "muscle": "target",
             **(stream or {}),
         },
-        "threshold": {"on_uv": 7, "off_uv": 5.5},
-        "train": {
-            "amplitude_ma": 20,
-            "ramp_up_s": 0.2,
-            "plateau_s": 0.6,
-            "ramp_down_s": 0.2,
-            "hold_off_s": 0.5,
-            "relax_s": 0.3,
-            **(train or {}),
-        },
+        **one_muscle(
+            "target",
+            {"on_uv": 7, "off_uv": 5.5},
+            {
+                "amplitude_ma": 20,
+                "ramp_up_s": 0.2,
+                "plateau_s": 0.6,
+                "ramp_down_s": 0.2,
+                "hold_off_s": 0.5,
+                "relax_s": 0.3,
+                **(train or {}),
+            },
+        ),
         "guard": guard or {},
     }
 

@@ -10,40 +10,44 @@ from dsp.chain import Chain
 from dsp.coefficients import ChainCoefficients
 from dsp.hops import HopCutter
 from nmesd.daemon.engine_config import engine_settings
-from nmesd.daemon.settings import DaemonSettings, StreamSection, ThresholdSection, TrainSection
 from nmesd.engine.settings import EngineSettings
 from nmesd.sim.sample_time import run
+from nmesd.sim.session_files import files_of, one_muscle
 from nmesd.sim.spec import PatientSpec
 from nmesd.sim.virtual_patient import VirtualPatient
 
+Keys = dict[str, float]
 
-def settings_with(train: TrainSection) -> EngineSettings:
+
+def settings_with(train: Keys) -> EngineSettings:
+    stream = {"name": "x", "rate_hz": 1000, "labels": ["x"]}
     return engine_settings(
-        DaemonSettings(
-            stream=StreamSection(name="x", rate_hz=1000, labels=("x",), muscle="x"),
-            threshold=ThresholdSection(on_uv=7, off_uv=5.5),
-            train=train,
-        )
+        files_of({"stream": stream, **one_muscle("x", {"on_uv": 7, "off_uv": 5.5}, train)})
     )
 
 
-# The operator's file as shipped, and the least it allows (nmesd.daemon.settings).
-SHIPPED = TrainSection(amplitude_ma=20)
-SHORTEST = TrainSection(
-    amplitude_ma=20, ramp_up_s=0.2, plateau_s=0.5, ramp_down_s=0.2, hold_off_s=0.25, relax_s=0.1
-)
-ABRUPT = SHORTEST.model_copy(update={"ramp_up_s": 0.0, "ramp_down_s": 0.0, "amplitude_ma": 30.0})
+# A programme's defaults, and the least it allows (nmesd.daemon.programme).
+SHIPPED: Keys = {"amplitude_ma": 20}
+SHORTEST: Keys = {
+    "amplitude_ma": 20,
+    "ramp_up_s": 0.2,
+    "plateau_s": 0.5,
+    "ramp_down_s": 0.2,
+    "hold_off_s": 0.25,
+    "relax_s": 0.1,
+}
+ABRUPT: Keys = {**SHORTEST, "ramp_up_s": 0, "ramp_down_s": 0, "amplitude_ma": 30}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize(
     ("train", "interval_s", "seconds"),
-    [(SHIPPED, 10.0, 155), (SHORTEST, 4.0, 80), (ABRUPT, 4.0, 80)],
+    [(SHIPPED, 12.0, 185), (SHORTEST, 4.0, 80), (ABRUPT, 4.0, 80)],
     ids=["shipped", "shortest", "abrupt"],
 )
 def test_only_attempts_give_trains(
-    seed: int, train: TrainSection, interval_s: float, seconds: float
+    seed: int, train: Keys, interval_s: float, seconds: float
 ) -> None:
     spec = PatientSpec(seed=seed, interval_s=interval_s, interval_jitter_s=0.5)
     outcome = run(spec, settings_with(train), seconds)
@@ -76,7 +80,9 @@ def test_a_train_would_be_an_attempt_if_it_were_listened_to() -> None:
     """The patient's answer to pulses is well over the threshold: these tests have something to fail on."""
     spec = PatientSpec(seed=1, first_attempt_s=60.0)
     patient = VirtualPatient(spec)
-    coefficients = ChainCoefficients.from_dict(settings_with(SHORTEST).chain)
+    settings = settings_with(SHORTEST)
+    assert settings.chain is not None
+    coefficients = ChainCoefficients.from_dict(settings.chain)
     chain, cutter = Chain(coefficients, 1), HopCutter(coefficients.hop_samples, 1)
     envelope_uv: list[float] = []
     for _ in range(100):

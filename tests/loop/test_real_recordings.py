@@ -13,9 +13,11 @@ import pytest
 
 from bench.soak import LATE_MS, STOOD_MS, trip
 from bench.witness import Witness
-from nmesd.daemon.settings import FilterSection, ThresholdSection
+from nmesd.daemon.patient import ThresholdSection
+from nmesd.daemon.settings import FilterSection
 from nmesd.daemon.thresholds import from_rest
 from nmesd.sessions.recording import read_recording
+from nmesd.sim.session_files import one_muscle
 
 FILTER: dict[str, Any] = {}  # the defaults
 FALSE_PER_MIN = 0.2
@@ -91,13 +93,15 @@ def played(file: File, data_dir: Path, make_bench: Callable[..., Any], witness: 
                 "source_id": "player",
                 "rate_hz": recording.fs_hz,
                 "labels": list(recording.labels),
-                "muscle": recording.labels[0],
                 "speed": file.speed,
             },
             "filter": FILTER,
-            "threshold": found.section,
             # At speed too the guard wants a quarter of a second between trains.
-            "train": {**TRAIN, "hold_off_s": max(TRAIN["hold_off_s"], 0.25 * file.speed)},
+            **one_muscle(
+                recording.labels[0],
+                found.section,
+                {**TRAIN, "hold_off_s": max(TRAIN["hold_off_s"], 0.25 * file.speed)},
+            ),
         }
     )
     rig = bench.rig

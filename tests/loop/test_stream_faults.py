@@ -71,7 +71,7 @@ def source(bench: Any) -> Iterator[Any]:
         seed=2, first_attempt_s=2.5, interval_s=3.0, interval_jitter_s=0.2, hears=False
     )
     bench.rig.arm("test")
-    bench.rig.wait_for("ARMED")
+    bench.rig.wait_for("READY")
     yield child
     child.end()
     if bench.rig.status()["state"] == "TRIPPED":

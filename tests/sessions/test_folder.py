@@ -15,7 +15,7 @@ from nmesd.wire import Raw
 SETTINGS = b'{"core":{"on_nv":10000},"chain":{"a":[0.1,1e-9]}}'
 ENTRIES: list[tuple[int, Entry]] = [
     (0, Arm(0, 7, 0)),
-    (3, ModeChanged(3_000_000, Mode.DISARMED, Mode.REFRACTORY, Why.OPERATOR, Reason.NONE, 0, 0)),
+    (3, ModeChanged(3_000_000, Mode.DISARMED, Mode.REST, Why.OPERATOR, Reason.NONE, 0, 0)),
     (9, Trip(9_000_000, Reason.EMG_GAP, 2**62, 11_000_000)),
 ]
 

@@ -13,32 +13,36 @@ from dsp.hops import HopCutter
 from nmesd.core.decider import Decider
 from nmesd.core.values import Arm, Disarm, Mode, ModeChanged, SetOutput, Trip
 from nmesd.daemon.engine_config import engine_settings
-from nmesd.daemon.settings import DaemonSettings, StreamSection, ThresholdSection, TrainSection
 from nmesd.errors import Reason
 from nmesd.sessions.folder import Folder, Writer
 from nmesd.sessions.replay import decide_again, first_difference, replay
+from nmesd.sim.session_files import files_of, one_muscle
 from nmesd.wire import Raw
 
 RATE_HZ = 1000
 RAIL_UV = 5000.0
 SETTINGS = engine_settings(
-    DaemonSettings(
-        stream=StreamSection(
-            name="x",
-            rate_hz=RATE_HZ,
-            labels=("other", "muscle"),
-            muscle="muscle",
-            rail_uv=RAIL_UV,
-        ),
-        threshold=ThresholdSection(on_uv=10, off_uv=7),
-        train=TrainSection(
-            amplitude_ma=10,
-            ramp_up_s=0.1,
-            plateau_s=0.2,
-            ramp_down_s=0.1,
-            hold_off_s=0.25,
-            relax_s=0.1,
-        ),
+    files_of(
+        {
+            "stream": {
+                "name": "x",
+                "rate_hz": RATE_HZ,
+                "labels": ["other", "muscle"],
+                "rail_uv": RAIL_UV,
+            },
+            **one_muscle(
+                "muscle",
+                {"on_uv": 10, "off_uv": 7},
+                {
+                    "amplitude_ma": 10,
+                    "ramp_up_s": 0.1,
+                    "plateau_s": 0.2,
+                    "ramp_down_s": 0.1,
+                    "hold_off_s": 0.25,
+                    "relax_s": 0.1,
+                },
+            ),
+        }
     )
 )
 
@@ -62,6 +66,7 @@ def session(
     stuck_uv: float = RAIL_UV,
 ) -> Folder:
     """A session recorded as the engine does, the stream cut into chunks of these lengths by turns."""
+    assert SETTINGS.chain is not None
     coefficients = ChainCoefficients.from_dict(SETTINGS.chain)
     cutter = HopCutter(coefficients.hop_samples, 1)
     samples, position, turn, epoch = emg(), 0, 0, 1
@@ -160,7 +165,7 @@ def test_other_settings_part_at_the_first_attempt(tmp_path: Path) -> None:
     folder = session(tmp_path / "s", (4,))
     path = folder.path / "settings.json"
     settings = json.loads(path.read_text())
-    settings["core"]["on_nv"] = 200_000  # over every try
+    settings["core"]["muscles"][0]["on_nv"] = 200_000  # over every try
     path.write_text(json.dumps(settings))
     diverged = replay(Folder(folder.path)).diverged
     assert diverged is not None
@@ -182,3 +187,31 @@ def test_a_difference_is_also_one_that_is_missing_or_of_another_kind() -> None:
     like = (3, ModeChanged(1, Mode(2), Mode(2), *([0] * 4)))  # type: ignore[arg-type]
     same = (3, type("Other", (ModeChanged,), {})(*like[1]))
     assert first_difference([like], [same]) == (0, like, same)
+
+
+def test_a_session_without_emg_replays_by_its_ticks(tmp_path: Path) -> None:
+    cyclic = {
+        "purpose": "x", "kind": "cyclic", "train": {"plateau_s": 0.2, "ramp_up_s": 0.1, "ramp_down_s": 0.1},
+        "trial": {"rest_s": 0.6}, "session": {"trials": 2},
+    }  # fmt: skip
+    person = {
+        "code": "x",
+        "muscle": [{"label": "x", "output": [{"channel": 1, "amplitude_ma": 9}]}],
+    }
+    settings = engine_settings(files_of({"patient": person, "programme": cyclic}))
+    with Writer(tmp_path / "s", {}, settings.to_json()) as writer:
+        decider: Decider[None] = Decider(None, settings.core, writer.entry)
+        for _ in range(100):
+            decider.tick()
+        decider.act(Arm(decider.t_ns, 7, 0))
+        for _ in range(3000):
+            decider.tick()
+    folder = Folder(tmp_path / "s")
+    result = replay(folder)
+    assert result.diverged is None
+    assert result.entries > 10
+    path = folder.path / "settings.json"
+    data = json.loads(path.read_text())
+    data["core"]["programme"]["rest_ns"] += 1_000_000
+    path.write_text(json.dumps(data))
+    assert replay(Folder(folder.path)).diverged is not None

@@ -1,0 +1,51 @@
+"""The file of `nmesd amplitude`: what one stimulator channel comes to on one person, in milliamperes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from nmesd.daemon.patient import OutputSection
+from nmesd.daemon.toml import Section, parse, read_text
+from nmesd.errors import ConfigError
+
+Milliamperes = Annotated[float, Field(gt=0, le=130)]
+
+
+class LevelsFile(Section):
+    """What was found, in the order in which it comes as the amplitude rises."""
+
+    made: str
+    operator: str
+    patient: str
+    muscle: str
+    channel: int
+    pulse_width_us: int
+    rate_hz: float
+    sensory_ma: Milliamperes | None = None
+    motor_ma: Milliamperes | None = None
+    comfort_ma: Milliamperes | None = None
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        found = [ma for ma in (self.sensory_ma, self.motor_ma, self.comfort_ma) if ma is not None]
+        if found != sorted(found):
+            raise ValueError("sensory, motor and comfort level must not fall in this order")
+        return self
+
+
+def checked_amplitude_ma(output: OutputSection, folder: Path) -> float:
+    """The amplitude of patient.toml, within the comfort level that was found. Raises ConfigError."""
+    if output.levels:
+        path = folder / output.levels
+        found = parse(path, read_text(path), LevelsFile)
+        if found.channel != output.channel:
+            raise ConfigError(f"{path}: is of channel {found.channel}, not {output.channel}")
+        if found.comfort_ma is not None and output.amplitude_ma > found.comfort_ma:
+            raise ConfigError(
+                f"amplitude_ma = {output.amplitude_ma:g} on channel {output.channel} is over the comfort level of "
+                f"{found.comfort_ma:g} mA in {path}: lower it, or find the levels anew"
+            )
+    return output.amplitude_ma

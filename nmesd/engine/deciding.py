@@ -1,0 +1,102 @@
+"""What the engine decides, and what becomes of it: the decider, the output it asked for, the lease on it."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+
+from dsp.chain import Chain
+from dsp.coefficients import ChainCoefficients
+from nmesd.core.decider import Decider
+from nmesd.core.values import Act, Command, Mode, ModeChanged, SetOutput, Trip, Why
+from nmesd.engine.guard_link import GuardLink
+from nmesd.engine.settings import EngineSettings
+from nmesd.engine.teller import Teller
+from nmesd.errors import Reason
+from nmesd.wire import ZERO, ChannelOutput, Output
+
+Hop = np.ndarray[Any, np.dtype[np.float64]]
+
+
+class Deciding:
+    """One step after another; only a turn in which one was completed renews the lease."""
+
+    def __init__(self, settings: EngineSettings, guard: GuardLink, teller: Teller) -> None:
+        self._lease_ns = settings.lease_ns
+        self._guard = guard
+        chain: Chain | None = None
+        if settings.chain is not None and settings.stream is not None:
+            coefficients = ChainCoefficients.from_dict(settings.chain)
+            chain = Chain(coefficients, len(settings.stream.columns))
+        self.decider: Decider[Hop] = Decider(chain, settings.core, teller.note)
+        self.output: Output = ZERO
+        self.step_max_ns = 0
+
+    @property
+    def armed(self) -> bool:
+        """True while an operator's arming is in force."""
+        return self.decider.armed
+
+    def hop(self, samples: Hop) -> None:
+        """One step on a hop of EMG."""
+        self._obey(self.decider.hop(samples))
+
+    def tick(self) -> None:
+        """One step on a hop's time."""
+        self._obey(self.decider.tick())
+
+    def act(self, act: Act) -> tuple[Command, ...]:
+        """An act between two steps."""
+        return self._obey(self.decider.act(act))
+
+    def trip(self, reason: Reason, value: int = 0, limit: int = 0) -> None:
+        """Zero, if an arming is in force. While disarmed the same condition only inhibits."""
+        if self.armed:
+            self.act(Trip(self.decider.t_ns, reason, value, limit))
+
+    def renew(self, sample_ns: int, arrival_ns: int) -> None:
+        """Once the steps of this turn are done: the lease, unless they took too long.
+
+        sample_ns: time of the sample that decided; arrival_ns: when the turn's samples came.
+        """
+        decided_ns, budget_ns = time.monotonic_ns(), self._lease_ns // 2
+        self.step_max_ns = max(self.step_max_ns, decided_ns - arrival_ns)
+        if not self.armed:
+            return
+        if decided_ns - arrival_ns > budget_ns:
+            self.trip(Reason.ENGINE_OVERRUN, decided_ns - arrival_ns, budget_ns)
+            return
+        train = self.decider.state.train
+        # The lease counts from the sample's arrival: time spent deciding is time the guard does not give again.
+        self._guard.lease(
+            self.output,
+            arrival_ns + self._lease_ns,
+            sample_ns,
+            arrival_ns,
+            decided_ns,
+            believes_armed=True,
+            believes_output=train is not None and any(train.given_ua),
+        )
+
+    def _obey(self, commands: tuple[Command, ...]) -> tuple[Command, ...]:
+        for command in commands:
+            match command:
+                case SetOutput():
+                    output = list(self.output)
+                    output[command.channel] = (
+                        ChannelOutput(
+                            command.amplitude_ua, command.pulse_width_us, command.period_us
+                        )
+                        if command.amplitude_ua
+                        else ChannelOutput()
+                    )
+                    self.output = tuple(output)
+                case ModeChanged(after=Mode.TRIPPED, reason=reason, value=value, limit=limit):
+                    self._guard.stop(reason, value, limit)
+                case ModeChanged(after=Mode.DISARMED, why=Why.SESSION_OVER):
+                    self._guard.disarm()
+                case _:
+                    pass
+        return commands

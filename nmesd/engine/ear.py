@@ -1,0 +1,173 @@
+"""Where the decision steps come from: the EMG stream, hop by hop, or the clock where no EMG is heard."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from dsp.coefficients import ChainCoefficients
+from dsp.hops import HopCutter
+from nmesd.engine.deciding import Deciding
+from nmesd.engine.inhibits import PASSING_NS, Inhibits
+from nmesd.engine.settings import EngineSettings, StreamSpec
+from nmesd.engine.stream import Stream
+from nmesd.engine.teller import Teller
+from nmesd.errors import Reason
+from nmesd.units import sample_time_ns
+
+PULL_S: Final = 0.004
+
+_SEARCHING: Final = (
+    Reason.EMG_NO_STREAM,
+    Reason.EMG_AMBIGUOUS,
+    Reason.EMG_MISMATCH,
+    Reason.EMG_STREAM_CHANGED,
+)
+
+
+class Source(Protocol):
+    """What brings decision steps."""
+
+    def turn(self) -> None:
+        """Wait at most PULL_S, decide on what came, renew the lease if a step was completed."""
+
+    def start_afresh(self) -> None:
+        """Forget what was before: an arming begins with new samples."""
+
+    def look_around(self, now_ns: int) -> None:
+        """What can wait until the lease is sent."""
+
+
+class Ear:
+    """The EMG stream: searched, heard, watched, cut into hops."""
+
+    def __init__(
+        self, settings: EngineSettings, deciding: Deciding, inhibits: Inhibits, teller: Teller,
+        hear_guard_first: Callable[[], None],
+    ) -> None:  # fmt: skip
+        assert settings.stream is not None  # noqa: S101 - or nobody would listen
+        assert settings.chain is not None  # noqa: S101
+        self._spec: StreamSpec = settings.stream
+        self._channels = self._spec.channels
+        self._deciding, self._inhibits, self._teller = deciding, inhibits, teller
+        self._hear_guard_first = hear_guard_first
+        self._hop_samples = ChainCoefficients.from_dict(settings.chain).hop_samples
+        self._cutter = HopCutter(self._hop_samples, len(self._channels))
+        self._stream = Stream(self._spec, settings.lease_ns)
+        self._epoch = self._samples = 0
+        self._same_clock = self._rivalled = False
+        inhibits.set(Reason.EMG_NO_STREAM)
+
+    def turn(self) -> None:
+        """See Source."""
+        if self._stream.open:
+            self._hear()
+        else:
+            self._search()
+
+    def _hear(self) -> None:
+        heard, arrival_ns = self._stream.listen(PULL_S)
+        if heard.finding is not None:
+            self._hear_guard_first()  # after a freeze it tripped first, and its reason is the true one
+            reason, value, limit = heard.finding
+            lasting = reason in (Reason.EMG_STALE, Reason.EMG_STREAM_GONE)
+            self._inhibits.set(reason, 2**62 if lasting else arrival_ns + PASSING_NS)
+            self._deciding.trip(reason, value, limit)
+            if reason is not Reason.EMG_STALE:
+                self._begin_epoch()
+        if heard.lost or not len(heard.samples):
+            return
+        self._inhibits.clear(Reason.EMG_STALE)
+        decider = self._deciding.decider
+        hops, trains = decider.hops, decider.state.trains
+        held, deciding = self._cutter.held, len(heard.samples) - 1
+        for hop in self._cutter.cut(heard.samples[:, self._channels]):
+            self._deciding.hop(hop)
+            if decider.state.trains != trains:
+                # Latency counts from the sample that decided, not from the last one of its chunk.
+                trains = decider.state.trains
+                deciding = (decider.hops - hops) * self._hop_samples - held - 1
+        if decider.hops > hops:
+            stamp_ns = int(heard.stamps_ns[deciding])
+            self._deciding.renew(stamp_ns if self._same_clock else arrival_ns, arrival_ns)
+        self._teller.raw(self._epoch, self._samples, heard.samples, heard.stamps_ns, arrival_ns)
+        self._samples += len(heard.samples)
+
+    def start_afresh(self) -> None:
+        """See Source."""
+        self._stream.flush()
+        self._begin_epoch()
+
+    def _begin_epoch(self) -> None:
+        self._epoch += 1
+        self._stream.restart()
+        self._cutter.clear()
+        self._deciding.decider.restart_chain()
+
+    def _search(self) -> None:
+        result = self._stream.search(time.monotonic_ns())
+        if result is None:
+            time.sleep(PULL_S)
+            return
+        reason, found = result
+        self._teller.found(reason, found)
+        self._inhibits.clear(*_SEARCHING)
+        if reason is not Reason.EMG_NO_STREAM:  # what is there now says more than that it went
+            self._inhibits.clear(Reason.EMG_STREAM_GONE, Reason.EMG_STALE)
+        if reason is not Reason.NONE:
+            self._inhibits.set(reason)
+            return
+        self._rivalled = False
+        self._same_clock = self._stream.host == socket.gethostname() and self._spec.speed == 1
+        self._begin_epoch()
+
+    def look_around(self, now_ns: int) -> None:
+        """A second stream that fits: which of the two is the patient's is not for the engine to say."""
+        looked = self._stream.look(now_ns)
+        if looked is None:
+            return
+        others, found = looked
+        if others:
+            self._inhibits.set(Reason.EMG_AMBIGUOUS)
+            self._deciding.trip(Reason.EMG_AMBIGUOUS, 1 + others, 1)
+        else:
+            self._inhibits.clear(Reason.EMG_AMBIGUOUS)
+        if bool(others) != self._rivalled:
+            self._rivalled = bool(others)
+            self._teller.found(Reason.EMG_AMBIGUOUS if others else Reason.NONE, found)
+
+
+class Ticker:
+    """The clock, for programmes that hear no EMG: a step for every hop's time, none of them made up for late."""
+
+    def __init__(self, settings: EngineSettings, deciding: Deciding) -> None:
+        self._deciding = deciding
+        core = settings.core
+        self._hop_ns = sample_time_ns(core.hop_samples, core.rate_mhz)
+        self._late_ns = settings.lease_ns // 2
+        self._next_ns = 0
+        self.start_afresh()
+
+    def turn(self) -> None:
+        """See Source. What is late by more than a step may take is a trip, and no reason to hurry."""
+        time.sleep(PULL_S)
+        now_ns = time.monotonic_ns()
+        due = max(0, now_ns - self._next_ns) // self._hop_ns
+        if due * self._hop_ns > self._late_ns:
+            self._deciding.trip(Reason.ENGINE_OVERRUN, due * self._hop_ns, self._late_ns)
+            self.start_afresh()
+            return
+        for _ in range(due):
+            self._deciding.tick()
+        self._next_ns += due * self._hop_ns
+        if due:
+            self._deciding.renew(now_ns, now_ns)
+
+    def start_afresh(self) -> None:
+        """See Source."""
+        self._next_ns = time.monotonic_ns()
+
+    def look_around(self, now_ns: int) -> None:
+        """See Source: there is nothing."""
