@@ -178,6 +178,102 @@ def watch(control: ControlSocket = CONTROL, *, as_json: AsJson = False) -> None:
             typer.echo(f"{event['t_ns'] / 1e9:10.3f} s  {name:10} {facts}")
 
 
+programmes_app = typer.Typer(
+    help="The training programmes: list them, or show one.", invoke_without_command=True
+)
+app.add_typer(programmes_app, name="programmes")
+Folder_ = Annotated[
+    Path | None,
+    typer.Option("--folder", help="of programmes: /etc/nmesd/programmes, or those that come along"),
+]
+
+
+@programmes_app.callback()
+def programmes(context: typer.Context, folder: Folder_ = None, *, as_json: AsJson = False) -> None:
+    """A line each: name and purpose."""
+    from nmesd.daemon.programme import shipped
+
+    context.obj = folder
+    if context.invoked_subcommand is not None:
+        return
+    found = shipped(folder)
+    if as_json:
+        typer.echo(json.dumps({name: file.model_dump() for name, file in found.items()}))
+        return
+    for name, file in found.items():
+        typer.echo(f"{name:16} {file.purpose}")
+
+
+@programmes_app.command("show")
+def programmes_show(context: typer.Context, name: str, *, as_json: AsJson = False) -> None:
+    """What a programme says, and the time course of one trial."""
+    from nmesd.daemon.course import drawn, one_trial
+    from nmesd.daemon.programme import shipped
+
+    found = shipped(context.obj)
+    if name not in found:
+        raise ConfigError(f"no programme {name!r}: there are {', '.join(found)}")
+    file = found[name]
+    course = one_trial(file.programme())
+    if as_json:
+        typer.echo(json.dumps({"name": name, **file.model_dump(), "cues": course.cues}))
+        return
+    typer.echo(f"{name}: {file.purpose}")
+    for section, values in file.model_dump(exclude_none=True).items():
+        if isinstance(values, dict) and (section != "train" or file.gives_current):
+            typer.echo(f"  {section:8} " + "  ".join(f"{k} = {v}" for k, v in values.items()))
+    typer.echo()
+    for line in drawn(course):
+        typer.echo(line)
+
+
+@app.command()
+def trials(
+    folder: Annotated[Path, typer.Argument(help="a session folder")], *, as_json: AsJson = False
+) -> None:
+    """What the trials of a session came to: success and false-positive rate with their intervals, dose."""
+    from nmesd.sessions.folder import Folder
+    from nmesd.sessions.trials import in_words, report, trials_of
+
+    found = report(trials_of(Folder(folder)))
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    for line in in_words(found):
+        typer.echo(line)
+
+
+@app.command()
+def amplitude(
+    operator: Operator,
+    channel: Annotated[int, typer.Option(min=1, max=8, help="of the stimulator, from 1")] = 1,
+    config: Annotated[Path, typer.Option(help="nmesd.toml")] = Path("/etc/nmesd/nmesd.toml"),
+    folder: Annotated[Path, typer.Option(help="where the file goes")] = Path(),
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Find sensory, motor and comfort level of a channel, one train at a time. GIVES CURRENT when you say so."""
+    from nmesd.amplitude import Finder, write
+
+    def say(text: str) -> None:
+        typer.echo(text, err=True)
+
+    def prompt(text: str) -> str:
+        typer.echo(f"{text}\n> ", nl=False, err=True)
+        line = sys.stdin.readline()
+        return line or "q"  # the keyboard is gone
+
+    found = Finder(config, channel, operator, prompt, say).run()
+    path = write(found, folder)
+    if as_json:
+        typer.echo(json.dumps({**found.model_dump(), "file": str(path)}))
+        return
+    typer.echo(f"DISARMED. Levels in {path}")
+    typer.echo(
+        f'in patient.toml, at this output: levels = "{path.resolve()}", and amplitude_ma as you decide'
+    )
+
+
 @app.command()
 def streams(
     seconds: Annotated[float, typer.Option(help="how long to listen")] = 2.0,

@@ -87,10 +87,12 @@ class PatientFile(Section):
     """The whole file."""
 
     code: Annotated[str, Field(min_length=1, max_length=40)]
-    muscle: Annotated[tuple[MuscleSection, ...], Field(min_length=1, strict=False)]
+    muscle: Annotated[tuple[MuscleSection, ...], Field(strict=False)]
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:
+        if not self.muscle:
+            raise ValueError("there is no muscle: give [[muscle]]")
         labels = [muscle.label for muscle in self.muscle]
         channels = [output.channel for muscle in self.muscle for output in muscle.output]
         for what, values in (("label", labels), ("channel", [str(c) for c in channels])):

@@ -112,10 +112,8 @@ class Daemon:
             except LinkError as error:
                 self._log.error("reload", error=str(error))
                 return {"ok": False, "text": str(error)}
-            return {
-                "ok": True,
-                "text": f"reload: done, a new engine begins disarmed with programme {config.files.name!r}",
-            }
+            text = f"reload: done, a new engine begins disarmed, programme {config.files.name}"
+            return {"ok": True, "text": text}
 
     # ---- the engine ---------------------------------------------------------------------------------------
 

@@ -6,13 +6,15 @@ Ranges are those of the guard's ceilings and of use; where the numbers of a ship
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from nmesd.core.schedule import balanced
 from nmesd.core.values import Kind, OnMiss, Programme, Trial
-from nmesd.daemon.toml import Section
+from nmesd.daemon.toml import Section, parse, read_text
+from nmesd.errors import ConfigError
 from nmesd.units import NS_PER_S, UA_PER_MA, US_PER_S
 
 HEARS_NO_EMG = ("cyclic", "steps")
@@ -164,3 +166,19 @@ class ProgrammeFile(Section):
 
 def _ns(seconds: float) -> int:
     return round(seconds * NS_PER_S)
+
+
+INSTALLED = Path("/etc/nmesd/programmes")
+COMES_WITH_IT = Path(__file__).parents[2] / "config" / "programmes"  # in a checkout
+
+
+def shipped(folder: Path | None = None) -> dict[str, ProgrammeFile]:
+    """Programmes by name: of a folder, of this unit, or else those that come along. Raises ConfigError."""
+    chosen = folder or (INSTALLED if INSTALLED.is_dir() else COMES_WITH_IT)
+    found = {
+        path.stem: parse(path, read_text(path), ProgrammeFile)
+        for path in sorted(chosen.glob("*.toml"))
+    }
+    if not found:
+        raise ConfigError(f"{chosen}: no programmes there: name their folder with --folder")
+    return found

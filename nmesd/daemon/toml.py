@@ -1,10 +1,12 @@
-"""Reading the operator's files: every error at once, each with file, key, value and what is wanted."""
+"""The operator's files, read with every error at once: file, key, value and what is wanted. And written."""
 
 from __future__ import annotations
 
+import json
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -43,3 +45,17 @@ def parse(path: Path, text: bytes, kind: type[File]) -> File:
             for problem in error.errors(include_url=False)
         ]
         raise ConfigError("\n".join(lines)) from None
+
+
+def to_toml(values: Mapping[str, Any]) -> str:
+    """TOML of plain data: tables as inline ones, which JSON's texts, numbers and lists fit into."""
+    return "".join(f"{key} = {_inline(value)}\n" for key, value in values.items())
+
+
+def _inline(value: Any) -> str:
+    if isinstance(value, Mapping):
+        pairs = (f"{key} = {_inline(one)}" for key, one in value.items())
+        return f"{{{', '.join(pairs)}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_inline, value))}]"
+    return json.dumps(value, ensure_ascii=False)

@@ -30,6 +30,7 @@ class Person:
     seed: int = 1
     tries: float = 0.9  # share of TRY cues that are followed
     slips: float = 0.15  # share of DO_NOT_TRY cues that are not
+    against: float = 0.2  # share of tries in which the antagonist pulls too
     react_s: tuple[float, float] = (0.3, 0.9)
 
 
@@ -75,8 +76,10 @@ class Session:
         for cue in _cues(commands):
             if self.patients and self._follows(cue):
                 muscle = self._core.muscles[cue.trial % len(self._core.muscles)]
-                wait_s = self._rng.uniform(*self._person.react_s)
-                self._due.append((cue.t_ns + round(wait_s * NS_PER_S), muscle.emg))
+                due_ns = cue.t_ns + round(self._rng.uniform(*self._person.react_s) * NS_PER_S)
+                self._due.append((due_ns, muscle.emg))
+                if muscle.antagonist >= 0 and self._rng.random() < self._person.against:
+                    self._due.append((due_ns, muscle.antagonist))
 
     def _follows(self, cue: Cue) -> bool:
         if self._core.programme.kind is Kind.RELAXATION:

@@ -23,10 +23,11 @@ from typing import Any, Self
 from nmesd.daemon.client import ask
 from nmesd.daemon.engine_config import lsl_config
 from nmesd.daemon.settings import LslSection
+from nmesd.daemon.toml import to_toml
 from nmesd.errors import LinkError, NmesdError
 from nmesd.realtime import real_time_granted
 from nmesd.sim.pulses import PulseListener
-from nmesd.sim.session_files import to_toml, write_files
+from nmesd.sim.session_files import write_files
 from nmesd.units import NS_PER_S
 from nmesd.wire import Pulse
 from nmesd.wire.stopping import stop

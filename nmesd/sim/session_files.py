@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from nmesd.daemon.files import PROGRAMMES, Files
 from nmesd.daemon.patient import PatientFile
 from nmesd.daemon.programme import ProgrammeFile
 from nmesd.daemon.settings import DaemonSettings
+from nmesd.daemon.toml import to_toml
 
 NAME = "rehearsal"
 Sections = Mapping[str, Mapping[str, Any]]
@@ -59,17 +59,3 @@ def write_files(folder: Path, sections: Sections) -> Path:
     path = folder / "nmesd.toml"
     path.write_text(to_toml({"session": {"programme": NAME}, **unit}))
     return path
-
-
-def to_toml(values: Mapping[str, Any]) -> str:
-    """TOML of plain data: tables as inline ones, which JSON's texts, numbers and lists fit into."""
-    return "".join(f"{key} = {_inline(value)}\n" for key, value in values.items())
-
-
-def _inline(value: Any) -> str:
-    if isinstance(value, Mapping):
-        pairs = (f"{key} = {_inline(one)}" for key, one in value.items())
-        return f"{{{', '.join(pairs)}}}"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_inline, value))}]"
-    return json.dumps(value, ensure_ascii=False)

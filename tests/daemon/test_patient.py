@@ -47,7 +47,7 @@ def test_the_engine_gets_integers_in_their_units(tmp_path: Path) -> None:
     chain = engine_settings(read(tmp_path, rail)).chain
     assert chain is not None
     assert chain["rail_uv"] == 187_500
-    assert EngineSettings.from_json(engine.to_json()) == engine
+    assert EngineSettings.from_json(engine.to_json()).to_json() == engine.to_json()
 
 
 TWO = """
@@ -195,6 +195,7 @@ def test_a_channel_is_one_of_the_device_s(channel: int, tmp_path: Path) -> None:
         ("channel = 2", "channel = 2\n[[muscle.output]]\nchannel = 2", "channel 2 stands more than"),
         ("channel = 2", 'channel = 2\n[[muscle]]\nlabel = "biceps"', "label biceps stands more"),
         ('code = "P7"', 'code = ""', "code"),
+        (PATIENT, 'code = "P7"\nmuscle = []', "there is no muscle"),
         ("channel = 2", "chanel = 2", "muscle.0.output.0.chanel"),
     ],
 )  # fmt: skip

@@ -76,14 +76,15 @@ def test_the_record_replays_to_the_same_decisions(demo: tuple[dict[str, Any], Pa
 def test_the_record_says_what_it_was_made_with(demo: tuple[dict[str, Any], Path]) -> None:
     session = Folder(demo[1]).session
     assert {"nmesd", "numpy", "scipy", "pylsl"} <= set(session["versions"])
-    assert "amplitude_ma = 20" in session["nmesd_toml"]
+    assert "amplitude_ma = 20" in session["files"]["patient.toml"]
     assert {path.name for path in demo[1].iterdir()} == {
         "session.json", "settings.json", "events.jsonl", "emg.bin",
     }  # fmt: skip
 
 
 def raise_threshold(settings: dict[str, Any]) -> None:
-    settings["core"]["on_nv"] += settings["core"]["on_nv"] // 10
+    muscle = settings["core"]["muscles"][0]
+    muscle["on_nv"] += muscle["on_nv"] // 10
 
 
 def change_coefficient(settings: dict[str, Any]) -> None:

@@ -27,6 +27,7 @@ MAY_USE: dict[str, set[str]] = {
     "nmesd/sim": {"numpy", "scipy", "pylsl", "pyxdf", "rich"},
     "nmesd/calibrating": {"numpy", "pylsl", "rich"},
     "nmesd/commissioning": {"serial"},
+    "nmesd/amplitude": set(),
     "nmesd/cli": {"numpy", "pylsl", "structlog", "pydantic", "typer", "rich", "pyxdf"},
 }
 OURS = {"nmesd", "dsp"}

@@ -14,6 +14,7 @@ from nmesd.errors import LinkError
 from nmesd.wire import (
     CHANNELS,
     MAX_FRAME,
+    NOTE_ARGS,
     VERSION,
     ZERO,
     Arm,
@@ -60,8 +61,8 @@ def frames_of(kind: type[Any]) -> st.SearchStrategy[Frame]:
             codes = codes.removesuffix("III" * CHANNELS)
             tail = [st.tuples(*[st.builds(ChannelOutput, *integers("III"))] * CHANNELS)]
         case ["args"]:
-            codes = codes.removesuffix("q" * 8)
-            tail = [st.tuples(*[I64] * 8)]
+            codes = codes.removesuffix("q" * NOTE_ARGS)
+            tail = [st.tuples(*[I64] * NOTE_ARGS)]
         case ["payload"]:
             tail = [st.binary(max_size=200)]
         case _:
@@ -90,7 +91,9 @@ def test_every_kind_has_its_own_number() -> None:
 @pytest.mark.parametrize("kind", KINDS_OF)
 def test_fields_and_body_agree(kind: type[Frame]) -> None:
     names = list(kind._fields)
-    tail = {"output": 3 * CHANNELS, "args": 8, "payload": 0}.get(names[-1] if names else "", 1)
+    tail = {"output": 3 * CHANNELS, "args": NOTE_ARGS, "payload": 0}.get(
+        names[-1] if names else "", 1
+    )
     assert len(BODY[kind]) == (len(names) - 1 + tail if names else 0)
 
 
@@ -112,7 +115,7 @@ def test_the_extremes_of_every_field_round_trip() -> None:
             if names[-1:] == ["payload"]:
                 values.append(b"\xff")
             if names[-1:] == ["args"]:
-                values[-8:] = [tuple(values[-8:])]
+                values[-NOTE_ARGS:] = [tuple(values[-NOTE_ARGS:])]
             if names[-1:] == ["output"]:
                 flat = values[-3 * CHANNELS :]
                 channels = [ChannelOutput(*flat[i : i + 3]) for i in range(0, len(flat), 3)]
@@ -238,7 +241,7 @@ def test_an_unknown_kind_is_refused() -> None:
 @pytest.mark.parametrize("kind", KINDS_OF)
 def test_a_field_out_of_range_is_refused(kind: type[Any]) -> None:
     names = list(kind._fields)
-    tails: dict[str, list[Any]] = {"output": [ZERO], "args": [(0,) * 8], "payload": [b""]}
+    tails: dict[str, list[Any]] = {"output": [ZERO], "args": [(0,) * NOTE_ARGS], "payload": [b""]}
     tail = tails.get(names[-1] if names else "", [])
     plain = len(names) - len(tail)
     for field in range(plain):

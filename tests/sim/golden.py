@@ -1,0 +1,86 @@
+"""Golden sessions: each shipped programme with the virtual patient, in sample time, to its end, as a text.
+
+python -m tests.sim.golden      writes tests/golden/*.txt anew: look at the difference before it is committed
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from nmesd.core.journal import Entry
+from nmesd.core.values import Cue, ModeChanged, ThresholdChanged, TrialDone, Vetoed
+from nmesd.daemon.engine_config import engine_settings
+from nmesd.sessions.trials import in_words, report
+from nmesd.sim.rehearsal import Person, Session
+from nmesd.sim.session_files import files_of
+from nmesd.sim.spec import PatientSpec
+
+ROOT = Path(__file__).parents[2]
+GOLDEN = ROOT / "tests" / "golden"
+PROGRAMMES = ROOT / "config" / "programmes"
+# An operator gives the trains of this one; see tests/loop/test_amplitude.py.
+NAMES = sorted(path.stem for path in PROGRAMMES.glob("*.toml") if path.stem != "amplitude")
+RATE_HZ, CHUNK = 200, 4  # the slowest stream there may be: a session is 200 000 hops
+MOST_S = 3600.0
+MUSCLE: dict[str, Any] = {
+    "label": "muscle", "on_uv": 7.0, "off_uv": 5.5, "floor_uv": 6.5, "ceiling_uv": 40.0,
+    "output": [{"channel": 1, "amplitude_ma": 20.0}],
+}  # fmt: skip
+AGAINST = {"antagonist": "antagonist", "veto_uv": 7.0}
+TENSE = PatientSpec(
+    rate_hz=RATE_HZ, duration_s=16.0, duration_jitter_s=12.0, interval_s=60.0, interval_jitter_s=0.0
+)
+WEAK = PatientSpec(rate_hz=RATE_HZ, attempt_db=11.0, attempt_spread_db=3.0, duration_s=2.0)
+
+
+def session(name: str) -> Session:
+    """Run it to its end."""
+    programme = tomllib.loads((PROGRAMMES / f"{name}.toml").read_text())
+    pulls_against = name == "wrist-extension"
+    muscle = {**MUSCLE, **(AGAINST if pulls_against else {})}
+    labels = ["muscle", "antagonist"] if pulls_against else ["muscle"]
+    settings = engine_settings(
+        files_of(
+            {
+                "stream": {"name": "x", "rate_hz": RATE_HZ, "labels": labels},
+                "patient": {"code": "golden", "muscle": [muscle]},
+                "programme": programme,
+            }
+        )
+    )
+    done = Session(settings, TENSE if name == "relaxation" else WEAK, Person(), CHUNK)
+    done.run(MOST_S)
+    return done
+
+
+def told(done: Session) -> str:
+    """The events, a line each, and what the trials came to."""
+    lines = [f"{entry.t_ns / 1e9:9.2f}  {text}" for entry in done.entries if (text := _text(entry))]
+    lines += in_words(report([e for e in done.entries if isinstance(e, TrialDone)]))
+    return "\n".join(lines) + "\n"
+
+
+def _text(entry: Entry) -> str:
+    match entry:
+        case ModeChanged():
+            return f"{entry.before.name} -> {entry.after.name} ({entry.why.name})"
+        case Cue():
+            return f"cue {entry.cue.name}"
+        case TrialDone():
+            return (
+                f"trial {entry.trial} {entry.purpose.name}: {entry.outcome.name}, {entry.latency_ns / 1e9:.2f} s, "
+                f"{entry.pulses} pulses, {entry.charge_pc} pC"
+            )
+        case ThresholdChanged():
+            return f"threshold {entry.before_nv} -> {entry.after_nv} nV ({entry.why.name})"
+        case Vetoed():
+            return "vetoed"
+        case _:
+            return ""
+
+
+if __name__ == "__main__":
+    for each in NAMES:
+        (GOLDEN / f"{each}.txt").write_text(told(session(each)))
