@@ -41,6 +41,15 @@ class Levels:
     given_ma: float = 0.0
     found: dict[str, float] = field(default_factory=dict)
 
+    def mark(self, name: str) -> bool:
+        """Keep what was given last as this level, unless it contradicts the others."""
+        found = {**self.found, name: self.given_ma}
+        felt_ma = found.get("sensory_ma", 0.0)
+        if any(ma < felt_ma for ma in found.values()):
+            return False
+        self.found = found
+        return True
+
     def text(self) -> str:
         """One line, state first."""
         marks = "  ".join(f"{name[:-3]} {self.found.get(name, '–')}" for name in MARKS.values())
@@ -87,8 +96,9 @@ class Finder:
                 if not levels.given_ma:
                     self._say("nothing was given yet")
                     continue
-                levels.found[MARKS[answer]] = levels.given_ma
-                if answer == "c":
+                if not levels.mark(MARKS[answer]):
+                    self._say("not kept: motor and comfort level cannot be below the sensory one")
+                elif answer == "c":
                     return
                 continue
             steps = {"": 1, "r": 0, "-": -1}.get(answer)

@@ -13,6 +13,7 @@ Rules
      EMG that is no measurement (not finite, at the rail, flat, without a lead) is a trip in every armed
      mode, also while a train runs. Disturbed EMG (hum, movement, a pop, a heart, clipping) starts nothing and
      forbids arming; while detection is closed it says nothing, for the pulses are in it.
+     BIOFEEDBACK and RELAXATION never give any.
   5. While a train runs, and for the hold-off after it, EMG is not looked at for attempts. Then the filters start
      afresh, and a trial opens only when the muscles have been relaxed, below the off threshold, for the set time.
   6. Arming and the end of a pause lead through the same gate: a muscle already tense then never starts a train.
@@ -284,7 +285,9 @@ def _ready(state: State, hop: Hop, settings: CoreSettings) -> Step:
     elif programme.kind is Kind.RELAXATION:
         state, relaxed = relaxing(state, hop, settings)
         if relaxed:
-            return _done(state._replace(outcome=Outcome.SUCCESS), Why.RELAXED, settings)
+            latency_ns = hop.t_ns - state.since_ns
+            success = state._replace(outcome=Outcome.SUCCESS, latency_ns=latency_ns)
+            return _done(success, Why.RELAXED, settings)
     else:
         state, number, told = who_tries(state, hop, settings)
         if number >= 0:
@@ -295,7 +298,7 @@ def _ready(state: State, hop: Hop, settings: CoreSettings) -> Step:
         return state, told
     if purpose(state, settings) is Trial.NO_GO:
         outcome = Outcome.CORRECT_REJECTION
-    elif programme.on_miss is OnMiss.ASSIST:
+    elif programme.on_miss is OnMiss.ASSIST and programme.kind in (Kind.TRIGGERED, Kind.HOLD):
         if waited_ns < programme.timeout_ns + programme.assist_delay_ns or hop.flags:
             return state, told
         muscle = state.trial % len(settings.muscles)

@@ -302,7 +302,7 @@ class Cue(NamedTuple):
 
 
 class TrialDone(NamedTuple):
-    """A trial is over. Latency from cue to attempt, -1 without one; the dose is this trial's."""
+    """A trial is over. Latency from cue to success or false alarm, -1 without; the dose is this trial's."""
 
     t_ns: int
     trial: int

@@ -15,7 +15,7 @@ Milliamperes = Annotated[float, Field(gt=0, le=130)]
 
 
 class LevelsFile(Section):
-    """What was found, in the order in which it comes as the amplitude rises."""
+    """What was found. Comfort may end before the muscle moves, but nothing does before it is felt."""
 
     made: str
     operator: str
@@ -29,10 +29,10 @@ class LevelsFile(Section):
     comfort_ma: Milliamperes | None = None
 
     @model_validator(mode="after")
-    def _rising(self) -> Self:
-        found = [ma for ma in (self.sensory_ma, self.motor_ma, self.comfort_ma) if ma is not None]
-        if found != sorted(found):
-            raise ValueError("sensory, motor and comfort level must not fall in this order")
+    def _felt_first(self) -> Self:
+        others = [ma for ma in (self.motor_ma, self.comfort_ma) if ma is not None]
+        if self.sensory_ma is not None and any(ma < self.sensory_ma for ma in others):
+            raise ValueError(f"motor or comfort level is below sensory_ma = {self.sensory_ma:g}")
         return self
 
 

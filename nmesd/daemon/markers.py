@@ -22,7 +22,7 @@ class Markers:
             pylsl.util.set_config_content(lsl_config)
             info = pylsl.StreamInfo(NAME, "Markers", 1, pylsl.IRREGULAR_RATE, "string", NAME)
             self._outlet = pylsl.StreamOutlet(info)
-        except (RuntimeError, OSError) as error:
+        except (ImportError, RuntimeError, OSError) as error:
             structlog.get_logger(room="daemon").warning("no LSL markers", error=str(error))
 
     def push(self, event: dict[str, Any]) -> None:

@@ -77,7 +77,7 @@ def in_words(found: dict[str, Any]) -> list[str]:
                 f"{100 * rate['low']:.0f} to {100 * rate['high']:.0f} %)"
             )
     if found["latency_s"] is not None:
-        lines.append(f"from cue to attempt: {found['latency_s']:.2f} s (median)")
+        lines.append(f"from cue to success: {found['latency_s']:.2f} s (median)")
     lines.append(
         f"dose: {found['pulses']} pulses, {found['charge_uc']:.0f} µC, {found['on_s']:.1f} s of current"
     )

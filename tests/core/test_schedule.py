@@ -43,3 +43,9 @@ def test_seeds_and_sets_differ_and_every_place_is_taken_alike() -> None:
     at = [sum(order[place] is Trial.NO_GO for order in orders) for place in range(20)]
     assert at[0] == 0
     assert max(at[1:]) < 2 * min(at[2:])  # 4 of 19 places each: about 420
+
+
+@pytest.mark.parametrize(("no_go", "sham"), [(60, 40), (60, 20), (0, 100)])
+def test_too_many_are_refused(no_go: int, sham: int) -> None:
+    with pytest.raises(ValueError, match="at least a third must be go"):
+        balanced(10, 1, no_go, sham, 1)

@@ -422,3 +422,12 @@ def test_without_a_target_the_threshold_stays() -> None:
     _, seen = session(S, tries((1300, 1400)), 9000)
     assert len(dones(seen)) == 2
     assert not thresholds(seen)
+
+
+@pytest.mark.parametrize("kind", [Kind.BIOFEEDBACK, Kind.RELAXATION])
+def test_without_current_nobody_is_assisted_either(kind: Kind) -> None:
+    programme = with_programme(kind=kind, on_miss=OnMiss.ASSIST, assist_delay_ns=NS_PER_MS)
+    emg = quiet if kind is Kind.BIOFEEDBACK else tries((1, 99_999))
+    _, seen = session(programme, emg, 7000)
+    assert not of(SetOutput, seen)
+    assert [done.outcome for done in dones(seen)] == [Outcome.MISS]

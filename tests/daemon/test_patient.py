@@ -161,8 +161,8 @@ def test_no_amplitude_over_the_comfort_level_that_was_found(tmp_path: Path) -> N
         amplitude_ua(18.5)
     with pytest.raises(ConfigError, match="is of channel 3, not 2"):
         amplitude_ua(5, LEVELS.replace("channel = 2", "channel = 3"))
-    with pytest.raises(ConfigError, match="must not fall in this order"):
-        amplitude_ua(5, LEVELS.replace("motor_ma = 11", "motor_ma = 20"))
+    with pytest.raises(ConfigError, match="below sensory_ma = 12"):
+        amplitude_ua(5, LEVELS.replace("sensory_ma = 6", "sensory_ma = 12"))
     assert (
         amplitude_ua(50, LEVELS.replace("comfort_ma = 18\n", "")) == 50_000
     )  # not found, not held

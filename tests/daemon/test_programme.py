@@ -159,7 +159,7 @@ def test_a_range_ends_where_it_says(
         ('kind = "triggered"\nsession = {trials = 3}\ntrial = {on_miss = "encourage"}\n', "needs trial.timeout_s"),
         ('kind = "triggered"\nsession = {trials = 3}\ntrial = {who = "antagonist"}\n', "is for relaxation"),
         (
-            'kind = "triggered"\nsession = {trials = 1}\ntrial.timeout_s = 3\n[catch]\nseed = 1\nsham_percent = 60',
+            'kind = "triggered"\nsession.trials = 1\ntrial.timeout_s = 3\n[catch]\nseed = 1\nsham_percent = 60',
             "at least a third must be go",
         ),
         ('kind = "endless"\nsession = {trials = 3}\n', "kind = 'endless'"),

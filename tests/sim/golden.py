@@ -69,8 +69,9 @@ def _text(entry: Entry) -> str:
         case Cue():
             return f"cue {entry.cue.name}"
         case TrialDone():
+            latency = f"{entry.latency_ns / 1e9:.2f} s, " if entry.latency_ns >= 0 else ""
             return (
-                f"trial {entry.trial} {entry.purpose.name}: {entry.outcome.name}, {entry.latency_ns / 1e9:.2f} s, "
+                f"trial {entry.trial} {entry.purpose.name}: {entry.outcome.name}, {latency}"
                 f"{entry.pulses} pulses, {entry.charge_pc} pC"
             )
         case ThresholdChanged():
