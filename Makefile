@@ -56,8 +56,8 @@ check: $(DEV)
 
 # These judge time: nothing runs beside them.
 ALONE = tests/loop tests/loop_short
-# Guard, wire and dsp are covered to the last branch, by these tests alone.
-COVERING = tests/guard tests/wire tests/dsp
+# Guard, wire, core and dsp are covered to the last branch, by these tests alone.
+COVERING = tests/guard tests/wire tests/core tests/dsp
 
 test: check
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m covering $(COVERING) $(PYTEST_ARGS) --cov

@@ -267,8 +267,8 @@ EXPLAIN: dict[Reason, Explanation] = {
         "look after the person; release it when all is well, then reset",
     ),
     Reason.DEVICE_CANNOT: Explanation(
-        "the stimulator cannot give what [train] of nmesd.toml asks for",
-        "`nmesd status` names the nearest it can; change nmesd.toml and reload",
+        "the stimulator cannot give what patient and programme ask for",
+        "`nmesd status` names the nearest it can; change their files and reload",
     ),
     Reason.MACHINE_STALLED: Explanation(
         "the whole computer stood still, guard and engine were late together",
@@ -276,16 +276,16 @@ EXPLAIN: dict[Reason, Explanation] = {
         "ns",
     ),
     Reason.LIMIT_AMPLITUDE: Explanation(
-        "amplitude over the limit", "lower amplitude_ma in nmesd.toml", "µA"
+        "amplitude over the limit", "lower amplitude_ma in patient.toml", "µA"
     ),
     Reason.LIMIT_PULSE_WIDTH: Explanation(
-        "pulse width over the limit", "lower pulse_width_us in nmesd.toml", "µs"
+        "pulse width over the limit", "lower pulse_width_us in the programme", "µs"
     ),
     Reason.LIMIT_RATE: Explanation(
-        "pulse rate over the limit", "lower rate_hz in nmesd.toml", "mHz"
+        "pulse rate over the limit", "lower rate_hz in the programme", "mHz"
     ),
     Reason.LIMIT_CHANNEL: Explanation(
-        "a channel this unit may not use", "choose another channel in nmesd.toml", "channel"
+        "a channel this unit may not use", "choose another channel in patient.toml", "channel"
     ),
     Reason.LIMIT_CHARGE: Explanation(
         "charge of a phase over the limit", "lower amplitude_ma or pulse_width_us", "pC"
@@ -307,13 +307,13 @@ EXPLAIN: dict[Reason, Explanation] = {
         "too many channels at once", "use fewer channels", "channels"
     ),
     Reason.LIMIT_RISE: Explanation(
-        "the amplitude rises too fast", "lengthen ramp_up_s in nmesd.toml", "µA"
+        "the amplitude rises too fast", "lengthen ramp_up_s in the programme", "µA"
     ),
     Reason.LIMIT_TRAIN: Explanation(
-        "the train is too long", "shorten ramps or plateau_s in nmesd.toml", "ns"
+        "the train is too long", "shorten ramps or plateau_s in the programme", "ns"
     ),
     Reason.LIMIT_REST: Explanation(
-        "too little rest before the train", "lengthen hold_off_s or relax_s in nmesd.toml", "ns"
+        "too little rest before the train", "lengthen rest_s in the programme", "ns"
     ),
     Reason.LIMIT_DUTY: Explanation(
         "too much current time in one minute", "lengthen the rest between trains", "ns"

@@ -49,7 +49,7 @@ def _keep_lsl_on_this_machine() -> None:
 _keep_lsl_on_this_machine()
 
 
-COVERING = tuple(REPO_ROOT / "tests" / room for room in ("guard", "wire", "dsp"))
+COVERING = tuple(REPO_ROOT / "tests" / room for room in ("guard", "wire", "core", "dsp"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -54,7 +54,7 @@ class Daemon:
         self._reloading = asyncio.Lock()
         self._record = Record(record)
         self._hub, self._tally = Hub(), Tally()
-        self._markers = Markers(lsl_config(self._config.files.settings.lsl))
+        self._markers: Markers | None = None
         self._host = EngineHost(self._config.engine, self._hear, self._engine_changed)
         self._snapshot: Snapshot | None = None
         self._found: list[str] = []
@@ -64,6 +64,7 @@ class Daemon:
     async def run(self) -> None:
         """Until SIGTERM or SIGINT. SIGHUP reloads."""
         self._socket = self._config.files.settings.control.socket
+        self._markers = Markers(lsl_config(self._config.files.settings.lsl))
         loop = asyncio.get_running_loop()
         ended, hung_up = asyncio.Event(), asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -158,7 +159,8 @@ class Daemon:
         event = event_of(entry, [muscle.label for muscle in self._config.files.patient.muscle])
         if event is None:
             return
-        self._markers.push(event)
+        if self._markers is not None:
+            self._markers.push(event)
         self._hub.publish(event)
         facts = {key: value for key, value in event.items() if key != "event"}
         log = self._log.warning if facts.get("reason", "NONE") != "NONE" else self._log.info
