@@ -10,7 +10,7 @@ import nmesd.core.flags
 from nmesd.core.flags import DISTURBED, NO_MEASUREMENT, SETTLING
 from nmesd.core.machine import TABLE as ROWS
 from nmesd.core.machine import step
-from nmesd.core.state import armed
+from nmesd.core.state import armed, listening
 from nmesd.core.values import (
     ARMED_MODES,
     Arm,
@@ -340,3 +340,10 @@ def test_every_mode_and_every_flag(situation: str) -> None:
             assert (after.mode is Mode.TRIPPED) == (before.mode is Mode.TRIPPED)
             if flags and before.mode is not Mode.STIMULATING:
                 assert after.mode is not Mode.STIMULATING
+
+
+def test_emg_means_something_but_while_pulses_are_in_it() -> None:
+    deaf = {name for name, state in SITUATIONS.items() if not listening(state)}
+    assert deaf == {
+        name for name, state in SITUATIONS.items() if state.mode in (Mode.STIMULATING, Mode.HOLD_OFF)
+    }  # fmt: skip

@@ -1,6 +1,8 @@
 """The CUSUM against its formula, its limits, and what it promises about a steady strength."""
 
+import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -180,3 +182,39 @@ def test_a_threshold_as_high_as_can_be_is_never_reached() -> None:
 def test_a_threshold_for_each_channel_and_no_more() -> None:
     with pytest.raises(ValueError, match="2 thresholds for 1 channels"):
         Cusum(coefficients(ONE), 1).step(np.zeros(1), (1000, 1000))
+
+
+def test_each_channel_may_have_its_own_ratios() -> None:
+    """As if each ran alone with its own speeds."""
+    rng = np.random.default_rng(5)
+    energy_uv2 = rng.chisquare(1, (300, 2)) * np.where(np.arange(300)[:, None] > 150, 3.0, 0.8)
+    ratios = ((1.0, 1.25), (1.1, 2.0))
+    together = Cusum(replace(coefficients(TWO), channel_ratios=ratios), 2)
+    alone = [
+        Cusum(coefficients(tuple((r, *s[1:]) for r, s in zip(one, TWO, strict=True))), 1)
+        for one in ratios
+    ]
+    for hop in energy_uv2:
+        evidence = together.run(hop, (1000, 1200))
+        wanted = [
+            one.run(hop[n : n + 1], (on_nv,))[0]
+            for n, (one, on_nv) in enumerate(zip(alone, (1000, 1200), strict=True))
+        ]
+        assert evidence.tolist() == wanted
+
+
+def test_ratios_of_other_channels_are_refused() -> None:
+    three = replace(coefficients(TWO), channel_ratios=((1.0, 1.25),) * 3)
+    with pytest.raises(ValueError, match="channel_ratios are of 3 channels, must be 2"):
+        Cusum(three, 2)
+
+
+@pytest.mark.parametrize("ratios", [(1.0,), (1.0, 0.0), (1.0, math.inf), (1.0, math.nan), ()])
+def test_ratios_that_are_none_are_refused(ratios: tuple[float, ...]) -> None:
+    with pytest.raises(ValueError, match="must be 2 finite numbers above 0"):
+        replace(coefficients(TWO), channel_ratios=(ratios,))
+
+
+def test_ratios_of_channels_survive_json() -> None:
+    made = replace(coefficients(TWO), channel_ratios=((1.0, 1.25), (1.1, 2.0)))
+    assert ChainCoefficients.from_dict(json.loads(json.dumps(made.to_dict()))) == made
