@@ -30,7 +30,7 @@ from typing import Final, NamedTuple, assert_never
 
 from nmesd.core.flags import trip_reason
 from nmesd.core.hearing import relaxing, who_tries
-from nmesd.core.state import State, Train, armed, purpose, time_over
+from nmesd.core.state import State, armed, purpose, time_over
 from nmesd.core.telling import (
     aborted,
     changed,
@@ -41,7 +41,7 @@ from nmesd.core.telling import (
     verdict,
     zeros,
 )
-from nmesd.core.train import falling_ua, period_ns, pulse_of, rising_ua, targets_ua
+from nmesd.core.train import advanced, begun, pulse_of, targets_ua
 from nmesd.core.values import (
     ARMED_MODES,
     Arm,
@@ -343,36 +343,22 @@ def _train(
     state: State, hop: Hop, number: int, target_ua: tuple[int, ...], outcome: Outcome, why: Why,
     settings: CoreSettings,
 ) -> Step:  # fmt: skip
-    programme = settings.programme
-    given_ua = tuple(rising_ua(ua, 0, programme) for ua in target_ua)
-    train = Train(number, target_ua, given_ua, hop.t_ns + period_ns(programme))
     after = state._replace(
-        mode=Mode.STIMULATING, since_ns=hop.t_ns, muscle=number, outcome=outcome, train=train,
-        trains=state.trains + 1,
+        mode=Mode.STIMULATING, since_ns=hop.t_ns, muscle=number, outcome=outcome, trains=state.trains + 1,
+        train=begun(number, target_ua, hop.t_ns, settings.programme),
     )  # fmt: skip
     change = changed(state, after, why, *heard(after, hop, settings))
     return _counted(after, settings), (*outputs(state, after, hop, why, settings), change)
 
 
 def _go_on(state: State, hop: Hop, settings: CoreSettings) -> Step:
-    programme, train = settings.programme, state.train
-    assert train is not None  # noqa: S101 - the mode's own
-    if hop.t_ns < train.update_ns:
+    assert state.train is not None  # noqa: S101 - the mode's own
+    if hop.t_ns < state.train.update_ns:
         return state, ()
-    elapsed_ns, high_ns = hop.t_ns - state.since_ns, programme.ramp_up_ns + programme.plateau_ns
-    if train.fall_ns < 0 and elapsed_ns >= high_ns:
-        train = train._replace(fall_ns=state.since_ns + high_ns, fall_from_ua=train.target_ua)
-    if train.fall_ns < 0:
-        why = Why.RAMP_UP if elapsed_ns < programme.ramp_up_ns else Why.PLATEAU
-        given_ua = tuple(rising_ua(ua, elapsed_ns, programme) for ua in train.target_ua)
-    elif hop.t_ns - train.fall_ns < programme.ramp_down_ns:
-        why, fallen_ns = Why.RAMP_DOWN, hop.t_ns - train.fall_ns
-        given_ua = tuple(falling_ua(ua, fallen_ns, programme) for ua in train.fall_from_ua)
-    else:
+    train, why = advanced(state.train, state.since_ns, hop.t_ns, settings.programme)
+    if why is Why.TRAIN_OVER:
         over = state._replace(mode=Mode.HOLD_OFF, since_ns=hop.t_ns, train=None)
-        told = zeros(hop.t_ns, Why.TRAIN_OVER, settings)
-        return over, (*told, changed(state, over, Why.TRAIN_OVER))
-    train = train._replace(given_ua=given_ua, update_ns=train.update_ns + period_ns(programme))
+        return over, (*zeros(hop.t_ns, why, settings), changed(state, over, why))
     after = state._replace(train=train)
     return _counted(after, settings), outputs(state, after, hop, why, settings)
 

@@ -4,19 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from nmesd.core.train import Dose
+from nmesd.core.train import Dose, Train
 from nmesd.core.values import ARMED_MODES, CoreSettings, Mode, Trial, Trip
-
-
-class Train(NamedTuple):
-    """The train that runs."""
-
-    muscle: int
-    target_ua: tuple[int, ...]  # of each output, at the plateau
-    given_ua: tuple[int, ...]  # now
-    update_ns: int  # when the next pulse is due, and with it another amplitude
-    fall_ns: int = -1  # when the ramp down began, -1: it has not
-    fall_from_ua: tuple[int, ...] = ()
 
 
 class State(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from nmesd.core.values import Muscle, Programme
+from nmesd.core.values import Muscle, Programme, Why
 from nmesd.units import NS_PER_US
 
 
@@ -18,6 +18,17 @@ class Dose(NamedTuple):
     def plus(self, other: Dose) -> Dose:
         """The sum."""
         return Dose(*(a + b for a, b in zip(self, other, strict=True)))
+
+
+class Train(NamedTuple):
+    """One that runs."""
+
+    muscle: int
+    target_ua: tuple[int, ...]  # of each output, at the plateau
+    given_ua: tuple[int, ...]  # now
+    update_ns: int  # when the next pulse is due, and with it another amplitude
+    fall_ns: int = -1  # when the ramp down began, -1: it has not
+    fall_from_ua: tuple[int, ...] = ()
 
 
 def period_ns(programme: Programme) -> int:
@@ -51,3 +62,25 @@ def pulse_of(amplitudes_ua: tuple[int, ...], muscle: Muscle, programme: Programm
     pairs = [(ua, output) for ua, output in zip(amplitudes_ua, muscle.outputs, strict=True) if ua]
     charge_pc = sum(ua * output.pulse_width_us for ua, output in pairs)
     return Dose(len(pairs), charge_pc, period_ns(programme) if pairs else 0)
+
+
+def begun(muscle: int, target_ua: tuple[int, ...], t_ns: int, programme: Programme) -> Train:
+    """At its first pulse."""
+    given_ua = tuple(rising_ua(ua, 0, programme) for ua in target_ua)
+    return Train(muscle, target_ua, given_ua, t_ns + period_ns(programme))
+
+
+def advanced(train: Train, since_ns: int, t_ns: int, programme: Programme) -> tuple[Train, Why]:
+    """At the pulse that is due at `t_ns`, and in which part of its course; TRAIN_OVER: none is due any more."""
+    elapsed_ns, high_ns = t_ns - since_ns, programme.ramp_up_ns + programme.plateau_ns
+    if train.fall_ns < 0 and elapsed_ns >= high_ns:
+        train = train._replace(fall_ns=since_ns + high_ns, fall_from_ua=train.target_ua)
+    if train.fall_ns < 0:
+        why = Why.RAMP_UP if elapsed_ns < programme.ramp_up_ns else Why.PLATEAU
+        given_ua = tuple(rising_ua(ua, elapsed_ns, programme) for ua in train.target_ua)
+    elif t_ns - train.fall_ns < programme.ramp_down_ns:
+        why, fallen_ns = Why.RAMP_DOWN, t_ns - train.fall_ns
+        given_ua = tuple(falling_ua(ua, fallen_ns, programme) for ua in train.fall_from_ua)
+    else:
+        return train, Why.TRAIN_OVER
+    return train._replace(given_ua=given_ua, update_ns=train.update_ns + period_ns(programme)), why

@@ -1,8 +1,8 @@
 """Every situation the machine can be in, every event there is, and the settings the tests decide with."""
 
 from nmesd.core.flags import FLAT, LEAD_OFF, MOVEMENT, NON_FINITE, RAILED, SETTLING
-from nmesd.core.state import State, Train
-from nmesd.core.train import Dose
+from nmesd.core.state import State
+from nmesd.core.train import Dose, Train
 from nmesd.core.values import (
     Arm,
     CoreSettings,

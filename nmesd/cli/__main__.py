@@ -1,0 +1,5 @@
+"""`python -m nmesd.cli`."""
+
+from nmesd.cli import main
+
+main()
