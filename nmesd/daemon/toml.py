@@ -1,8 +1,9 @@
-"""The operator's files, read with every error at once: file, key, value and what is wanted. And written."""
+"""The operator's files, read with every error at once: file, line, value, limit and unit; and written."""
 
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from nmesd.daemon.complaints import complaint
+from nmesd.daemon.lines import line_of
 from nmesd.errors import ConfigError
 
 
@@ -34,17 +37,27 @@ def read_text(path: Path) -> bytes:
 def parse(path: Path, text: bytes, kind: type[File]) -> File:
     """What the bytes of a file mean; `path` only names them. Raises ConfigError."""
     try:
-        data = tomllib.loads(text.decode())
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from None
+        decoded = text.decode()
+    except UnicodeDecodeError as error:
+        line = text[: error.start].count(b"\n") + 1
+        raise ConfigError(f"{path}:{line}: cannot be read: not UTF-8: save it so") from None
+    try:
+        data = tomllib.loads(decoded)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        at = re.search(r"\(at line (\d+)", str(error))
+        number = int(at[1]) if at else decoded.count("\n") + 1
+        says = re.sub(r" \(at .*\)$", "", str(error))
+        raise ConfigError(
+            f"{path}:{number}: cannot be read: {says}: see the file in config/"
+        ) from None
     try:
         return kind.model_validate(data)
     except ValidationError as error:
-        lines = [
-            f"{path}: {'.'.join(str(part) for part in problem['loc'])} = {problem['input']!r}: {problem['msg']}"
-            for problem in error.errors(include_url=False)
-        ]
-        raise ConfigError("\n".join(lines)) from None
+        told = {}
+        for problem in error.errors(include_url=False):
+            line = line_of(decoded, problem["loc"])
+            told[f"{path}:{line}: {complaint(problem, kind)}"] = line
+        raise ConfigError("\n".join(sorted(told, key=told.__getitem__))) from None
 
 
 def to_toml(values: Mapping[str, Any]) -> str:
