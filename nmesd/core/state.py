@@ -43,7 +43,7 @@ class State(NamedTuple):
         """In the same session, without anything of the trial before."""
         return State(
             mode, t_ns, t_ns, session_ns=self.session_ns, trial=self.trial, on_nv=self.on_nv,
-            highest_ua=self.highest_ua, wait_until_ns=self.wait_until_ns, dose=self.dose, trains=self.trains,
+            highest_ua=self.highest_ua, dose=self.dose, trains=self.trains,
         )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from nmesd.daemon.engine_config import Config, load, lsl_config
 from nmesd.daemon.engine_host import EngineHost
 from nmesd.daemon.events import Hub, event_of
 from nmesd.daemon.markers import Markers
+from nmesd.daemon.mqtt import Mqtt
 from nmesd.daemon.record import Record
 from nmesd.daemon.view import Tally, view
 from nmesd.engine.settings import EngineSettings
@@ -55,6 +56,8 @@ class Daemon:
         self._record = Record(record)
         self._hub, self._tally = Hub(), Tally()
         self._markers: Markers | None = None
+        section = self._config.files.settings.mqtt
+        self._mqtt = Mqtt(section, self._view, self._stop_or_disarm) if section.enabled else None
         self._host = EngineHost(self._config.engine, self._hear, self._engine_changed)
         self._snapshot: Snapshot | None = None
         self._found: list[str] = []
@@ -80,6 +83,8 @@ class Daemon:
                     tasks.create_task(self._record.sync(), name="record"),
                     tasks.create_task(self._reload_on(hung_up), name="reload"),
                 ]
+                if self._mqtt is not None:
+                    running.append(tasks.create_task(self._mqtt.run(), name="mqtt"))
                 await ended.wait()
                 self._log.info("ending")
                 for task in running:
@@ -100,8 +105,10 @@ class Daemon:
         async with self._reloading:
             try:
                 config = await asyncio.to_thread(load, self._path, programme)
-                if config.files.settings.control != self._config.files.settings.control:
-                    raise ConfigError(f"{self._path}: [control] changed: restart nmesd instead")
+                before, after = self._config.files.settings, config.files.settings
+                for name in ("control", "mqtt", "lsl"):
+                    if getattr(after, name) != getattr(before, name):
+                        raise ConfigError(f"{self._path}: [{name}] changed: restart nmesd instead")
             except ConfigError as error:
                 self._log.error("reload refused, nothing changed", error=str(error))
                 return {"ok": False, "text": f"not reloaded, nothing changed: {error}"}
@@ -162,17 +169,26 @@ class Daemon:
         if self._markers is not None:
             self._markers.push(event)
         self._hub.publish(event)
+        if self._mqtt is not None:
+            self._mqtt.publish(event)
         facts = {key: value for key, value in event.items() if key != "event"}
         log = self._log.warning if facts.get("reason", "NONE") != "NONE" else self._log.info
         log(facts.pop("after", event["event"]), **facts)
+
+    def _view(self) -> dict[str, Any]:
+        now = self._snapshot, self._config.files, self._tally
+        return view(*now, self._found, self._host.pid, self._device)
+
+    async def _stop_or_disarm(self, command: str) -> None:
+        """What may come from the network."""
+        await self._answer({"command": command, "operator": "mqtt"})
 
     # ---- the operator -------------------------------------------------------------------------------------
 
     async def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
         command = request["command"]
         if command == "status":
-            now = self._snapshot, self._config.files, self._tally
-            return {"ok": True, **view(*now, self._found, self._host.pid, self._device)}
+            return {"ok": True, **self._view()}
         if command == "reload":
             return await self._reload(str(request.get("programme", "")))
         if command not in _ACTS:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from nmesd.daemon.toml import Section, parse, read_text
 
@@ -73,6 +73,31 @@ class RecordSection(Section):
     folder: str = ""
 
 
+class MqttSection(Section):
+    """Telemetry to a broker; from it only stop and disarm."""
+
+    enabled: bool = False
+    host: Annotated[str, Field(min_length=1)] = "localhost"
+    port: Annotated[int, Field(ge=1, le=65_535)] = 8883
+    unit: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")] = "unit"
+    tls: bool = True
+    ca_file: str = ""
+    certificate_file: str = ""
+    key_file: str = ""
+    username: str = ""
+    password_file: str = ""
+
+    @model_validator(mode="after")
+    def _no_secret_in_the_clear(self) -> Self:
+        if self.password_file and not self.tls and self.host not in ("localhost", "127.0.0.1"):
+            raise ValueError(
+                "password_file without tls would go over the network in the clear: set tls = true"
+            )
+        if bool(self.password_file) != bool(self.username):
+            raise ValueError("username and password_file belong together: give both or neither")
+        return self
+
+
 class DaemonSettings(Section):
     """The whole file. A unit without a stream runs programmes that hear no EMG."""
 
@@ -83,6 +108,7 @@ class DaemonSettings(Section):
     guard: GuardSection = GuardSection()
     control: ControlSection = ControlSection()
     record: RecordSection = RecordSection()
+    mqtt: MqttSection = MqttSection()
 
 
 def read_settings(path: Path) -> DaemonSettings:

@@ -79,11 +79,12 @@ def opened_mismatches(spec: StreamSpec, facts: StreamFacts) -> list[str]:
 
 
 def describe(spec: StreamSpec, streams: Sequence[StreamFacts]) -> tuple[str, ...]:
-    """A line for people about each stream, and what of it does not fit."""
+    """A line for people about each stream, and what of it does not fit. Markers (ours too) are nobody's EMG."""
     return tuple(
         f"{s.name!r} type {s.type!r} source_id {s.source_id!r} on {s.host!r}, {s.channels} channels at "
         f"{s.rate_hz:g} Hz: " + ("; ".join(mismatches(spec, s)) or "fits")
         for s in streams
+        if s.type != "Markers"
     )
 
 

@@ -49,3 +49,10 @@ def test_seeds_and_sets_differ_and_every_place_is_taken_alike() -> None:
 def test_too_many_are_refused(no_go: int, sham: int) -> None:
     with pytest.raises(ValueError, match="at least a third must be go"):
         balanced(10, 1, no_go, sham, 1)
+
+
+def test_the_least_that_must_be_go() -> None:
+    assert len(balanced(3, 1, 66, 0, 1)) == 3  # two of three, beside one
+    assert len(balanced(9, 1, 66, 0, 1)) == 9  # six of nine, beside three: just so many
+    assert balanced(250, 1, 1, 0, 1).count(Trial.NO_GO) == 2  # 2.5, rounded to even
+    assert balanced(150, 1, 1, 0, 1).count(Trial.NO_GO) == 2

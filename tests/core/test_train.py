@@ -69,3 +69,26 @@ def test_a_pulse_counts_on_every_channel_that_gives() -> None:
     assert pulse_of((10_000, 0), EXTENSOR, PROGRAMME) == Dose(1, 10_000 * 250, 20_000_000)
     assert pulse_of((0, 0), EXTENSOR, PROGRAMME) == Dose(0, 0, 0)
     assert Dose(1, 2, 3).plus(Dose(10, 20, 30)) == Dose(11, 22, 33)
+
+
+def test_amplitudes_are_whole_and_rounded_towards_safety() -> None:
+    """Up on the way up, so that the first pulse is one; down everywhere else."""
+    uneven = PROGRAMME._replace(ramp_up_ns=60_000_000, ramp_down_ns=60_000_000)  # three pulses
+    rising = [rising_ua(10_000, t, uneven) for t in (0, 20_000_000, 40_000_000, 60_000_000)]
+    falling = [falling_ua(10_000, t, uneven) for t in (0, 20_000_000, 40_000_000)]
+    assert rising == [3334, 6667, 10_000, 10_000]
+    assert falling == [6666, 3333, 0]
+    short = PROGRAMME._replace(
+        ramp_up_ns=10_000_000, ramp_down_ns=50_000_000
+    )  # less than a period; two and a half
+    assert rising_ua(9, 0, short) == 9
+    assert [falling_ua(9, t, short) for t in (0, 20_000_000, 40_000_000)] == [4, 0, 0]
+    warm = PROGRAMME._replace(warm_up_trials=3, warm_up_from_permille=333)
+    assert [targets_ua(EXTENSOR, warm, trial)[0] for trial in range(4)] == [
+        3330,
+        5550,
+        7770,
+        10_000,
+    ]
+    everything = (*rising, *falling, *targets_ua(EXTENSOR, warm, 1))
+    assert all(type(ua) is int for ua in everything)

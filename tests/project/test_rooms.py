@@ -22,7 +22,7 @@ MAY_USE: dict[str, set[str]] = {
     "nmesd/guard": set(),
     "nmesd/drivers": {"serial", "gpiod"},
     "nmesd/engine": {"numpy", "pylsl"},
-    "nmesd/daemon": {"numpy", "pylsl", "structlog", "pydantic", "aiomqtt"},
+    "nmesd/daemon": {"numpy", "pylsl", "structlog", "pydantic", "aiomqtt", "paho"},
     "nmesd/sessions": {"numpy", "pyxdf", "edfio", "matplotlib"},
     "nmesd/sim": {"numpy", "scipy", "pylsl", "pyxdf", "rich"},
     "nmesd/calibrating": {"numpy", "pylsl", "rich"},

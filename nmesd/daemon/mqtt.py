@@ -1,0 +1,157 @@
+"""Telemetry to an MQTT broker, and from it nothing but `stop` and `disarm`. Off by default.
+
+The broker may be gone, slow, flooding or hostile: everything here is bounded, and nothing waits for it.
+Topics, below `nmesd/<unit>/`:
+
+    online       "1", or "0" as the last will; retained
+    state        the daemon's status as JSON, when it changes, at most RATE_S apart; retained
+    event        cues, trials, changes of mode and threshold, as they come
+    command      in: the text `stop` or `disarm`. Anything else is counted, and dropped
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import ssl
+from collections import deque
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Final
+
+import aiomqtt
+import structlog
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from nmesd.daemon.settings import MqttSection
+from nmesd.errors import ConfigError
+
+ALLOWED: Final = ("stop", "disarm")  # DESIGN.md rule 8: the network can stop, never start or raise
+LONGEST: Final = 64  # bytes of a command
+MOST_PACKET: Final = 1024  # bytes the broker may send at once: it is told so, and drops the rest
+MOST_EVENTS: Final = 1000  # waiting for the broker; then the oldest go
+MOST_QUEUED: Final = 20  # commands not looked at yet
+RATE_S: Final = 0.5
+BACK_OFF_S: Final = (1.0, 60.0)  # first, and longest
+TIMEOUT_S: Final = 5.0
+
+Act = Callable[[str], Awaitable[object]]
+
+
+class Mqtt:
+    """One connection at a time, tried again for ever."""
+
+    def __init__(
+        self, section: MqttSection, status: Callable[[], dict[str, Any]], act: Act
+    ) -> None:
+        """Raises ConfigError if a file it needs cannot be read."""
+        self._section, self._status, self._act = section, status, act
+        self._topic = f"nmesd/{section.unit}"
+        self._events: deque[dict[str, Any]] = deque(maxlen=MOST_EVENTS)
+        self._waiting = asyncio.Event()
+        self._log = structlog.get_logger(room="mqtt")
+        self._password = _password(section)
+        self._tls = _tls(section)
+        self.refused = 0  # commands that are none
+
+    def publish(self, event: dict[str, Any]) -> None:
+        """An event, without waiting."""
+        self._events.append(event)
+        self._waiting.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        wait_s, told = BACK_OFF_S[0], ""
+        while True:
+            try:
+                async with self._client() as client:
+                    self._log.info("broker connected", host=self._section.host)
+                    wait_s, told = BACK_OFF_S[0], ""
+                    await self._talk(client)
+            except* (aiomqtt.MqttError, OSError, TimeoutError) as errors:
+                error = str(errors.exceptions[0])
+                if error != told:  # once, however long it is gone
+                    self._log.warning("no broker", host=self._section.host, error=error)
+                    told = error
+            await asyncio.sleep(wait_s)
+            wait_s = min(2 * wait_s, BACK_OFF_S[1])
+
+    def _client(self) -> aiomqtt.Client:
+        section = self._section
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        properties.MaximumPacketSize = MOST_PACKET
+        return aiomqtt.Client(
+            section.host,
+            section.port,
+            username=section.username or None,
+            password=self._password,
+            identifier=f"nmesd-{section.unit}",
+            protocol=aiomqtt.ProtocolVersion.V5,
+            properties=properties,
+            will=aiomqtt.Will(f"{self._topic}/online", "0", qos=1, retain=True),
+            tls_context=self._tls,
+            timeout=TIMEOUT_S,
+            max_queued_incoming_messages=MOST_QUEUED,
+            max_queued_outgoing_messages=MOST_EVENTS,
+        )
+
+    async def _talk(self, client: aiomqtt.Client) -> None:
+        await client.publish(f"{self._topic}/online", "1", qos=1, retain=True)
+        await client.subscribe(f"{self._topic}/command", qos=1)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._hear(client), name="mqtt commands")
+            tasks.create_task(self._tell_events(client), name="mqtt events")
+            tasks.create_task(self._tell_state(client), name="mqtt state")
+
+    async def _hear(self, client: aiomqtt.Client) -> None:
+        async for message in client.messages:
+            command = message.payload.decode("utf-8", "replace")
+            if message.retain or len(command) > LONGEST or command not in ALLOWED:
+                self.refused += 1
+                if self.refused == 1:
+                    self._log.warning("not a command of MQTT", command=command[:LONGEST])
+                continue
+            self._log.info("command from the broker", command=command)
+            await self._act(command)
+
+    async def _tell_events(self, client: aiomqtt.Client) -> None:
+        while True:
+            await self._waiting.wait()
+            self._waiting.clear()
+            while self._events:
+                event = self._events[0]
+                await client.publish(f"{self._topic}/event", json.dumps(event, ensure_ascii=False))
+                with contextlib.suppress(ValueError):  # a full queue may have dropped it meanwhile
+                    self._events.remove(event)
+
+    async def _tell_state(self, client: aiomqtt.Client) -> None:
+        before = b""
+        while True:
+            now = json.dumps(self._status(), ensure_ascii=False).encode()
+            if now != before:
+                await client.publish(f"{self._topic}/state", now, retain=True)
+                before = now
+            await asyncio.sleep(RATE_S)
+
+
+def _password(section: MqttSection) -> str | None:
+    if not section.password_file:
+        return None
+    try:
+        return Path(section.password_file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"[mqtt] password_file = {section.password_file!r}: {error}") from None
+
+
+def _tls(section: MqttSection) -> ssl.SSLContext | None:
+    if not section.tls:
+        return None
+    try:
+        context = ssl.create_default_context(cafile=section.ca_file or None)
+        if section.certificate_file:
+            context.load_cert_chain(section.certificate_file, section.key_file or None)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(f"[mqtt] ca_file, certificate_file or key_file: {error}") from None
+    return context
