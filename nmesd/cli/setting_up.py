@@ -54,6 +54,44 @@ def check(
 
 
 @app.command()
+def doctor(
+    config: Annotated[Path, typer.Argument(help="nmesd.toml")] = NMESD_TOML,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Is everything there that a session needs? A line each: good, or what to do. Starts and stops nothing."""
+    from nmesd.doctor import Finding, report
+
+    def show(one: Finding) -> None:
+        if not as_json:
+            tail = "" if one.good or not one.remedy else f"\n         {one.remedy}"
+            typer.echo(f"{'good ' if one.good else 'WRONG'}  {one.name}: {one.says}{tail}")
+
+    found = report(config, show)
+    if as_json:
+        typer.echo(json.dumps(found))
+    raise typer.Exit(0 if all(one["good"] for one in found) else 1)
+
+
+@app.command()
+def schema(
+    file: Annotated[str, typer.Argument(help="nmesd, patient or programme")],
+) -> None:
+    """The JSON Schema of a file, for editors that complete and check TOML."""
+    from nmesd.daemon.patient import PatientFile
+    from nmesd.daemon.programme import ProgrammeFile
+    from nmesd.daemon.settings import DaemonSettings
+    from nmesd.daemon.toml import Section
+
+    kinds: dict[str, type[Section]] = {
+        "nmesd": DaemonSettings, "patient": PatientFile, "programme": ProgrammeFile,
+    }  # fmt: skip
+    if file not in kinds:
+        raise ConfigError(f"{file!r}: must be one of {', '.join(kinds)}")
+    typer.echo(json.dumps(kinds[file].model_json_schema(), indent=2, ensure_ascii=False))
+
+
+@app.command()
 def streams(
     seconds: Annotated[float, typer.Option(help="how long to listen")] = 2.0,
     *,

@@ -1,6 +1,9 @@
 """Hundreds of broken files: none is accepted, none is a traceback, each message names its line."""
 
+import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -161,3 +164,20 @@ def test_a_file_that_is_no_text_names_its_line(tmp_path: Path) -> None:
     path.write_bytes(b'[session]\nprogramme = "\xff"\n')
     with pytest.raises(ConfigError, match=r"nmesd.toml:2: cannot be read: not UTF-8"):
         read_files(path)
+
+
+@pytest.mark.parametrize("file", ["nmesd", "patient", "programme"])
+def test_editors_get_a_schema_with_the_same_bounds(file: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "nmesd.cli", "schema", file],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    schema = json.loads(done.stdout)
+    assert schema["additionalProperties"] is False
+    parts = schema["$defs"].values()
+    bounds = [one for part in parts for one in part["properties"].values() if "maximum" in one]
+    assert len(bounds) >= 1
+    if file == "programme":
+        assert schema["$defs"]["TrainSection"]["properties"]["rate_hz"]["maximum"] == 100

@@ -18,7 +18,8 @@ LINT = (
 )
 
 ROOMS = (
-    "amplitude", "calibrating", "cli", "commissioning", "core", "daemon", "drivers", "engine", "errors", "guard",
+    "amplitude", "calibrating", "cli", "commissioning", "core", "daemon", "doctor", "drivers", "engine", "errors",
+    "guard",
     "realtime",
     "sessions", "sim", "units", "wire",
 )  # fmt: skip

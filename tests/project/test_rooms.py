@@ -28,6 +28,7 @@ MAY_USE: dict[str, set[str]] = {
     "nmesd/calibrating": {"numpy", "pylsl", "rich"},
     "nmesd/commissioning": {"serial"},
     "nmesd/amplitude": set(),
+    "nmesd/doctor": {"pylsl"},
     "nmesd/cli": {"numpy", "pylsl", "structlog", "pydantic", "typer", "rich", "pyxdf"},
 }
 OURS = {"nmesd", "dsp"}
