@@ -101,7 +101,7 @@ SCRIPTS = {
         _of(kind=Kind.CYCLIC, trials=1, sets=2), (), ((390, Pause(0, 8)), (410, Resume(0, 8))), 1200,
     ),
     "catch trials": Script(
-        _of(schedule=(Trial.GO, Trial.NO_GO, Trial.SHAM, Trial.NO_GO), sets=3),
+        _of(schedule=(Trial.GO, Trial.NO_GO, Trial.SHAM, Trial.NO_GO), trials=3),
         _tries(100, 560, 800), (), 3000,
     ),
     "assisted": Script(

@@ -5,8 +5,17 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nmesd.core.train import Dose, falling_ua, period_ns, pulse_of, rising_ua, targets_ua
-from nmesd.core.values import Programme
+from nmesd.core.train import (
+    Dose,
+    advanced,
+    begun,
+    falling_ua,
+    period_ns,
+    pulse_of,
+    rising_ua,
+    targets_ua,
+)
+from nmesd.core.values import Programme, Why
 from tests.core.situations import EXTENSOR, PROGRAMME
 
 durations_ns = st.one_of(st.just(0), st.integers(0, 2_000_000_000), st.integers(0, 50_000_000))
@@ -92,3 +101,13 @@ def test_amplitudes_are_whole_and_rounded_towards_safety() -> None:
     ]
     everything = (*rising, *falling, *targets_ua(EXTENSOR, warm, 1))
     assert all(type(ua) is int for ua in everything)
+
+
+def test_a_train_knows_in_which_part_it_is() -> None:
+    train, parts = begun(0, (10_000, 5_000), 0, PROGRAMME), []
+    for t_ns in range(20_000_000, 440_000_000, 20_000_000):
+        train, why = advanced(train, 0, t_ns, PROGRAMME)
+        parts.append(why)
+    assert parts == (
+        [Why.RAMP_UP] * 4 + [Why.PLATEAU] * 10 + [Why.RAMP_DOWN] * 5 + [Why.TRAIN_OVER] * 2
+    )  # fmt: skip

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from nmesd.core.machine import step
+from nmesd.core.staircase import moved
 from nmesd.core.state import State
 from nmesd.core.train import Dose
 from nmesd.core.values import (
@@ -431,3 +432,43 @@ def test_without_current_nobody_is_assisted_either(kind: Kind) -> None:
     _, seen = session(programme, emg, 7000)
     assert not of(SetOutput, seen)
     assert [done.outcome for done in dones(seen)] == [Outcome.MISS]
+
+
+# ---- the antagonist, to the hop ------------------------------------------------------------------------
+
+
+def both(attempt: tuple[bool, bool], envelope_nv: tuple[int, int], t_ms: int) -> Hop:
+    return Hop(t_ms * NS_PER_MS, envelope_nv, attempt, 0)
+
+
+def test_what_is_left_of_a_held_back_attempt_is_no_new_one() -> None:
+    state, _ = session(S, quiet, 1200)
+    for t_ms, attempt, other_nv in (
+        (1201, True, VETO_NV),  # both at once
+        (1202, True, 0),  # the antagonist lets go, the muscle not yet
+        (1203, True, 0),
+    ):
+        state, _ = step(state, both((attempt, False), (ON_NV, other_nv), t_ms), S)
+        assert state.mode is Mode.READY
+    state, _ = step(state, both((False, False), (0, 0), 1204), S)
+    state, _ = step(state, both((True, False), (ON_NV, 0), 1205), S)
+    assert state.mode is Mode.STIMULATING
+
+
+def test_the_first_column_may_be_an_antagonist_too() -> None:
+    (extensor,) = S.muscles
+    settings = S._replace(muscles=(extensor._replace(emg=1, antagonist=0),))
+    for other_nv, mode in ((VETO_NV, Mode.READY), (VETO_NV - 1, Mode.STIMULATING)):
+        state, _ = session(settings, quiet, 1200)
+        state, _ = step(state, both((False, True), (other_nv, ON_NV), 1201), settings)
+        assert state.mode is mode
+
+
+def test_the_staircase_is_exact_in_integers() -> None:
+    (extensor,) = S.muscles
+    wide = extensor._replace(floor_nv=1, ceiling_nv=10**9)
+    moving = S.programme._replace(target_permille=750, step_permille=100)
+    assert moved(123_456_789, wide, moving, success=True) == 123_456_789 + 3_086_419
+    assert moved(123_456_789, wide, moving, success=False) == 114_843_524  # 123456789 / 1.075
+    assert moved(10**9, wide, moving, success=True) == 10**9
+    assert moved(1, wide, moving, success=False) == 1
