@@ -472,3 +472,10 @@ def test_the_staircase_is_exact_in_integers() -> None:
     assert moved(123_456_789, wide, moving, success=False) == 114_843_524  # 123456789 / 1.075
     assert moved(10**9, wide, moving, success=True) == 10**9
     assert moved(1, wide, moving, success=False) == 1
+
+
+def test_a_session_may_last_from_a_nanosecond_on() -> None:
+    _, seen = session(with_programme(session_ns=1), quiet, 3)
+    assert (1, Mode.DISARMED, Why.SESSION_OVER) in modes(seen)
+    _, seen = session(with_programme(session_ns=0), quiet, 3)  # 0: as long as it likes
+    assert modes(seen) == [(0, Mode.REST, Why.OPERATOR)]
