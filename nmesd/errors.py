@@ -84,6 +84,8 @@ class Reason(IntEnum):
     # the EMG stream once more
     EMG_HEART = 27
     EMG_CLIPPED = 28
+    # the engine's clock
+    CLOCK_JUMPED = 29
     # people
     OPERATOR_STOP = 30
     # found by the guard about its client
@@ -245,6 +247,9 @@ EXPLAIN: dict[Reason, Explanation] = {
     ),
     Reason.GUARD_LATE: Explanation(
         "the guard itself was late", "check real-time rights and load, then reset", "ns"
+    ),
+    Reason.CLOCK_JUMPED: Explanation(
+        "the engine's time jumped ahead", "report this, then reset", "ns"
     ),
     Reason.GUARD_CLOCK_BACKWARDS: Explanation(
         "the guard's clock went backwards", "restart nmesd-guard; report this", "ns"

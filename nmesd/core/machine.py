@@ -5,7 +5,8 @@ Rules
      anything else is looked at. The first trip reason is kept.
   2. One door out of DISARMED: an operator's Arm, without inhibits; it begins a session. One door out of TRIPPED:
      an operator's Reset, which leads to DISARMED.
-  3. Time that goes backwards while armed is a trip. Time that stands still changes nothing.
+  3. Time that goes backwards while armed, or jumps ahead by more than two hops, is a trip. Time that stands still
+     changes nothing.
   4. A train starts only from READY, on an attempt of a muscle whose antagonist was quiet from its onset on, with
      clean EMG, in a trial that is no NO_GO; or by the programme itself: CYCLIC when its rest is over, ASSIST
      after a missed trial; or by an operator, one at a time, in STEPS, which climbs by at most a step over the
@@ -68,6 +69,7 @@ from nmesd.core.values import (
     Why,
 )
 from nmesd.errors import Reason
+from nmesd.units import sample_time_ns
 
 
 class Row(NamedTuple):
@@ -111,9 +113,8 @@ def step(state: State, event: Event, settings: CoreSettings) -> Step:
         return _trip(state, event, settings)
     if isinstance(event, Disarm):
         return _end(state, event.t_ns, Why.OPERATOR, settings)
-    if event.t_ns < state.t_ns and armed(state):
-        backwards = Trip(state.t_ns, Reason.CLOCK_BACKWARDS, event.t_ns, state.t_ns)
-        return _trip(state, backwards, settings)
+    if armed(state) and (fault := _clock_fault(state, event, settings)) is not None:
+        return _trip(state, fault, settings)
     return _hop(state, event, settings) if isinstance(event, Hop) else _act(state, event, settings)
 
 
@@ -174,6 +175,16 @@ def _arm(state: State, event: Arm, settings: CoreSettings) -> Step:
         highest_ua=(0,) * len(settings.muscles),
     )  # fmt: skip
     return _rest(fresh, Why.OPERATOR)
+
+
+def _clock_fault(state: State, event: Event, settings: CoreSettings) -> Trip | None:
+    """Hops are evenly spaced by what they are: anything else is no time to decide in."""
+    most_ns = 2 * sample_time_ns(settings.hop_samples, settings.rate_mhz)
+    if event.t_ns < state.t_ns:
+        return Trip(state.t_ns, Reason.CLOCK_BACKWARDS, event.t_ns, state.t_ns)
+    if event.t_ns - state.t_ns > most_ns:
+        return Trip(state.t_ns, Reason.CLOCK_JUMPED, event.t_ns - state.t_ns, most_ns)
+    return None
 
 
 def _pause(state: State, event: Pause, settings: CoreSettings) -> Step:

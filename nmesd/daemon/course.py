@@ -54,7 +54,8 @@ def one_trial(programme: Programme) -> Course:
     t_ns, given = 0, False
     while t_ns < MOST_NS:
         t_ns += STEP_NS
-        if programme.kind is Kind.STEPS and state.mode is Mode.REST and not given:
+        rested = state.mode is Mode.REST and t_ns - state.since_ns >= programme.rest_ns
+        if programme.kind is Kind.STEPS and rested and not given:
             steep = settings._replace(programme=calm._replace(step_ua=FULL_UA))
             state, commands = step(state, Give(t_ns, 1, 0, FULL_UA), steep)
             given = state.mode is Mode.STIMULATING

@@ -142,6 +142,8 @@ EVENTS: dict[str, Event] = {
     "attempt of both": Hop(NEXT, (ON_NV, 0), (True, True), 0),
     "attempt, antagonist just quiet": hop(NEXT, ON_NV, attempt=True, other_nv=VETO_NV - 1),
     "attempt, standing still": hop(NOW, ON_NV, attempt=True),
+    "attempt, more than two hops ahead": hop(NOW + 2 * NS_PER_MS + 1, ON_NV, attempt=True),
+    "give, an hour ahead": Give(NOW + 3_600_000 * NS_PER_MS, 77, 0, 1000),
     "attempt, back in time": hop(NOW - 1, ON_NV, attempt=True),
     "active": hop(NEXT, ON_NV),
     "tense": hop(NEXT, OFF_NV),

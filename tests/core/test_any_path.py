@@ -197,7 +197,9 @@ class AnyPath(RuleBasedStateMachine):
     def odd_hop(self, ahead_ns: int, envelope_nv: int, attempt: bool, flags: int) -> None:
         before = self.state
         self.hop(ahead_ns, (envelope_nv, 0), flags, attempt=attempt)
-        if ahead_ns <= 0:  # time standing still or going back starts nothing
+        if (
+            ahead_ns <= 0 or ahead_ns > 2 * NS_PER_MS
+        ):  # standing still, going back, jumping: starts nothing
             assert before.mode is self.state.mode or not armed(self.state)
 
     @rule(inhibits=st.sampled_from([0, 0, 0, INHIBITS]))

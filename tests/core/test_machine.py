@@ -35,6 +35,7 @@ from nmesd.core.values import (
     Why,
 )
 from nmesd.errors import Reason
+from nmesd.units import NS_PER_MS
 from tests.core.situations import EVENTS, FIRST_TRIP, INHIBITS, NEXT, NOW, SITUATIONS, S
 
 What = tuple[type[Command], object]
@@ -56,9 +57,10 @@ FINITE_HOPS = (*CLEAN, *DISTURBED_HOPS)
 NO_MEASUREMENTS = (
     "not finite", "not finite, settling", "railed", "flat", "lead off", "railed, flat, settling",
 )  # fmt: skip
+HOUR_NS = 3_600_000 * NS_PER_MS
 BACKWARDS = (
     "attempt, back in time", "arm, back in time", "pause, back in time", "resume, back in time",
-    "reset, back in time",
+    "reset, back in time", "attempt, more than two hops ahead", "give, an hour ahead",
 )  # fmt: skip
 AGAINST = ("attempt against the antagonist", "attempt of both")
 TRIES = ("attempt", "attempt, antagonist just quiet")
@@ -226,6 +228,11 @@ def test_a_trip_carries_its_reason_and_numbers(situation: str) -> None:
     for event, expected in (
         ("trip", (Reason.OPERATOR_STOP, 1, 2)),
         ("attempt, back in time", (Reason.CLOCK_BACKWARDS, NOW - 1, NOW)),
+        (
+            "attempt, more than two hops ahead",
+            (Reason.CLOCK_JUMPED, 2 * NS_PER_MS + 1, 2 * NS_PER_MS),
+        ),
+        ("give, an hour ahead", (Reason.CLOCK_JUMPED, HOUR_NS, 2 * NS_PER_MS)),
         ("not finite", (Reason.EMG_NOT_FINITE, 0, 0)),
         ("not finite, settling", (Reason.EMG_NOT_FINITE, 0, 0)),
         ("railed", (Reason.EMG_RAILED, 0, 0)),
@@ -273,6 +280,13 @@ def test_every_reason_inhibits(reason: Reason) -> None:
     after, (refused,) = step(SITUATIONS["disarmed"], Arm(NEXT, 1, 1 << reason), S)
     assert after.mode is Mode.DISARMED
     assert refused == Refused(NEXT, reason, 1 << reason)
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_two_hops_at_once_are_no_jump(situation: str) -> None:
+    before = SITUATIONS[situation]
+    after, _ = step(before, Hop(NOW + 2 * NS_PER_MS, (0, 0), (False, False), 0), S)
+    assert after.mode is not Mode.TRIPPED or before.mode is Mode.TRIPPED
 
 
 @pytest.mark.parametrize("situation", SITUATIONS)
