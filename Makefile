@@ -19,7 +19,7 @@ help:
 	@echo "make test    every check, then every test"
 	@echo "make check   style, types and import contracts only"
 	@echo "make campaign  every fault 100 times, with the real processes (an hour and a half; CAMPAIGN_ARGS=...)"
-	@echo "make mutate  change guard and detector in a thousand ways: each must be found by a test (20 minutes)"
+	@echo "make mutate  change guard, core and detector in three thousand ways: each must be found by a test (half an hour)"
 	@echo "make soak    an hour of the virtual patient with both cores half loaded: does it trip without a reason?"
 	@echo "make detection  how soon an onset is detected, beside the methods of the field; a thousand trains (20 minutes)"
 	@echo "make bench   cost of a decision step; how soon a death is known; timing of pulses"
