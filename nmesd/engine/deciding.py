@@ -20,17 +20,28 @@ from nmesd.wire import ZERO, ChannelOutput, Output
 Hop = np.ndarray[Any, np.dtype[np.float64]]
 
 
+def chain_of(settings: EngineSettings) -> Chain | None:
+    """A fresh chain; None for a programme that needs no EMG."""
+    if settings.stream is None or settings.chain is None:
+        return None
+    return Chain(ChainCoefficients.from_dict(settings.chain), len(settings.stream.columns))
+
+
+def output_after(output: Output, command: SetOutput) -> Output:
+    """The output once the command is obeyed: the other channels stay as they are."""
+    channel = ChannelOutput()
+    if command.amplitude_ua:
+        channel = ChannelOutput(command.amplitude_ua, command.pulse_width_us, command.period_us)
+    return (*output[: command.channel], channel, *output[command.channel + 1 :])
+
+
 class Deciding:
     """One step after another; only a turn in which one was completed renews the lease."""
 
     def __init__(self, settings: EngineSettings, guard: GuardLink, teller: Teller) -> None:
         self._lease_ns = settings.lease_ns
         self._guard = guard
-        chain: Chain | None = None
-        if settings.chain is not None and settings.stream is not None:
-            coefficients = ChainCoefficients.from_dict(settings.chain)
-            chain = Chain(coefficients, len(settings.stream.columns))
-        self.decider: Decider[Hop] = Decider(chain, settings.core, teller.note)
+        self.decider: Decider[Hop] = Decider(chain_of(settings), settings.core, teller.note)
         self.output: Output = ZERO
         self.step_max_ns = 0
 
@@ -84,15 +95,7 @@ class Deciding:
         for command in commands:
             match command:
                 case SetOutput():
-                    output = list(self.output)
-                    output[command.channel] = (
-                        ChannelOutput(
-                            command.amplitude_ua, command.pulse_width_us, command.period_us
-                        )
-                        if command.amplitude_ua
-                        else ChannelOutput()
-                    )
-                    self.output = tuple(output)
+                    self.output = output_after(self.output, command)
                 case ModeChanged(after=Mode.TRIPPED, reason=reason, value=value, limit=limit):
                     self._guard.stop(reason, value, limit)
                 case ModeChanged(after=Mode.DISARMED, why=Why.SESSION_OVER):

@@ -14,8 +14,9 @@ from dsp.blocks import Array
 from nmesd.core.decider import Decider
 from nmesd.core.journal import Entry
 from nmesd.core.values import Command, Cue, CueKind, Kind, Mode
+from nmesd.engine.deciding import chain_of
 from nmesd.engine.settings import EngineSettings
-from nmesd.sim.sample_time import ARM_S, Loop, chain_of
+from nmesd.sim.sample_time import ARM_S, Loop
 from nmesd.sim.spec import PatientSpec
 from nmesd.sim.virtual_patient import VirtualPatient
 from nmesd.units import NS_PER_S

@@ -13,17 +13,17 @@ import numpy as np
 
 from dsp.blocks import Array
 from dsp.chain import Chain, HopValues
-from dsp.coefficients import ChainCoefficients
 from dsp.hops import HopCutter
 from nmesd.core.decider import Decider
 from nmesd.core.journal import Entry
 from nmesd.core.values import Arm, Command, CoreSettings, Mode, ModeChanged, SetOutput
 from nmesd.drivers.pulses import PulseClock
+from nmesd.engine.deciding import chain_of, output_after
 from nmesd.engine.settings import EngineSettings
 from nmesd.sim.spec import PatientSpec
 from nmesd.sim.virtual_patient import VirtualPatient
 from nmesd.units import NS_PER_S
-from nmesd.wire import ZERO, ChannelOutput, Output
+from nmesd.wire import ZERO, Output
 
 CHUNK: Final = (
     4  # samples: what is heard of a pulse comes at the earliest with the next chunk, as live
@@ -72,13 +72,7 @@ class Loop:
     def _obey(self, commands: Sequence[Command]) -> list[Command]:
         for command in commands:
             if isinstance(command, SetOutput):
-                output = list(self._output)
-                output[command.channel] = ChannelOutput()
-                if command.amplitude_ua:
-                    output[command.channel] = ChannelOutput(
-                        command.amplitude_ua, command.pulse_width_us, command.period_us
-                    )
-                self._output = tuple(output)
+                self._output = output_after(self._output, command)
                 self._clock.set(self._output)
         return list(commands)
 
@@ -146,13 +140,6 @@ def run(
     attempts = [(a.onset / spec.rate_hz, a.offset / spec.rate_hz) for a in patient.attempts]
     trip = decider.state.trip
     return Outcome(attempts, trains, len(loop.pulses), trip.reason.name if trip else "")
-
-
-def chain_of(settings: EngineSettings) -> Chain | None:
-    """As the engine makes it."""
-    if settings.stream is None or settings.chain is None:
-        return None
-    return Chain(ChainCoefficients.from_dict(settings.chain), len(settings.stream.columns))
 
 
 def _decider(settings: EngineSettings, note: Note, *, rule_7: bool) -> Decider[Array]:
