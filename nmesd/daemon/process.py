@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from nmesd.engine.settings import EngineSettings
 from nmesd.errors import ConfigError, LinkError, Reason, explain
 from nmesd.units import UA_PER_MA
 from nmesd.wire import ActKind, Capabilities, Found, Frame, Note, Raw, Snapshot
+from nmesd.wire.notify import Beacon
 
 _ACTS = {
     "arm": ActKind.ARM,
@@ -55,6 +57,7 @@ class Daemon:
         self._reloading = asyncio.Lock()
         self._record = Record(record)
         self._hub, self._tally = Hub(), Tally()
+        self._beacon, self._beaten_hop = Beacon(), 0
         self._markers: Markers | None = None
         section = self._config.files.settings.mqtt
         self._mqtt = Mqtt(section, self._view, self._stop_or_disarm) if section.enabled else None
@@ -91,6 +94,7 @@ class Daemon:
                     task.cancel()
         finally:
             self._record.close()
+            self._beacon.close()
 
     # ---- settings -----------------------------------------------------------------------------------------
 
@@ -136,6 +140,7 @@ class Daemon:
     def _hear(self, frame: Frame) -> None:
         match frame:
             case Snapshot():
+                self._beat(frame)
                 self._snapshot = frame
             case Raw():
                 self._record.raw(frame)
@@ -155,6 +160,13 @@ class Daemon:
                 log("stimulator", **self._device)
             case _:
                 self._log.warning("unexpected frame", frame=type(frame).__name__)
+
+    def _beat(self, snapshot: Snapshot) -> None:
+        """The watchdog is fed only by an engine that does its work: armed, by steps that were completed."""
+        steps = snapshot.hop - self._beaten_hop
+        if steps or Mode(snapshot.mode) not in ARMED_MODES:
+            self._beaten_hop = snapshot.hop
+            self._beacon.beat(time.monotonic_ns())
 
     @property
     def _core(self) -> CoreSettings:

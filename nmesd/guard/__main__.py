@@ -51,20 +51,18 @@ def run(config: GuardConfig) -> int:
     if (jump_ua := driver.capabilities.amplitude_least_ua) > limits.rise_ua_s // RISE_DIVISOR:
         raise ConfigError(f"it begins at {jump_ua} µA: give rise_ma_s ten times that in mA/s")
     driver.open()
-    config = config._replace(limits=limits)
     door = Door(config.socket, config.client_uid)
     missing = go_real_time(GUARD_PRIORITY)
     for lack in missing:
         log("warning", text=lack)
-    guard = Guard(config, driver, door, log, real_time=not missing)
+    guard = Guard(config._replace(limits=limits), driver, door, log, real_time=not missing)
 
     def end(*_: object) -> None:
         guard.stopping = True
 
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
-    facts = {"socket": config.socket, "limits": config.limits._asdict()}
-    log("guard ready", stimulator=driver.identify(), **facts)
+    log("guard ready", stimulator=driver.identify(), socket=config.socket, limits=limits._asdict())
     try:
         guard.run()
     finally:

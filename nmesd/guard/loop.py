@@ -14,6 +14,7 @@ from nmesd.guard.interlock import Cause, State, connected, step
 from nmesd.guard.limits import Fault
 from nmesd.units import NS_PER_MS, NS_PER_S
 from nmesd.wire import GuardState, Hello, Link, Report, is_zero
+from nmesd.wire.notify import Beacon
 from nmesd.wire.stopping import NO_ZERO
 
 TICK_NS = 5 * NS_PER_MS  # how often it looks at its own clock at least, and reports
@@ -31,7 +32,7 @@ class Guard:
     ) -> None:
         self.stopping = False
         self._config, self._driver, self._door, self._log = config, driver, door, log
-        self._real_time = real_time
+        self._real_time, self._beacon = real_time, Beacon()
         self._device = driver.capabilities._replace(payload=driver.identify().encode())
         self._state = State(
             now_ns=time.monotonic_ns(), nonce=int.from_bytes(os.urandom(8), "little")
@@ -194,7 +195,9 @@ class Guard:
         self._log("guard state", **facts)
 
     def _report(self) -> None:
-        self._report_ns = time.monotonic_ns() + TICK_NS
+        now_ns = time.monotonic_ns()
+        self._report_ns = now_ns + TICK_NS
+        self._beacon.beat(now_ns)  # a tick was done
         if self._door.client is None:
             return
         state = self._state
