@@ -11,7 +11,7 @@ LOCKED := install --require-hashes --only-binary=:all: --requirement
 RUN := $(VENV)/.stamp-run
 DEV := $(VENV)/.stamp-dev
 
-.PHONY: help setup demo test check mutate campaign soak detection bench lock clean
+.PHONY: help setup demo test check mutate campaign soak detection bench install uninstall bundle lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -23,6 +23,7 @@ help:
 	@echo "make soak    an hour of the virtual patient with both cores half loaded: does it trip without a reason?"
 	@echo "make detection  how soon an onset is detected, beside the methods of the field; a thousand trains (20 minutes)"
 	@echo "make bench   cost of a decision step; how soon a death is known; timing of pulses"
+	@echo "make install   two services on this computer, as root; again: upgrade. make uninstall, make bundle (offline)"
 	@echo "make setup   the environment in $(VENV) (the others do this by themselves)"
 	@echo "make lock    resolve the dependencies anew (UPGRADE=--upgrade for new versions)"
 	@echo "make clean   remove $(VENV) and caches"
@@ -89,6 +90,23 @@ COMPILE = env -u UV_INDEX -u UV_EXTRA_INDEX_URL -u UV_FIND_LINKS -u UV_CONSTRAIN
 	$(BIN)/uv pip compile pyproject.toml --quiet --no-config --system-certs --no-annotate \
 	--default-index https://pypi.org/simple --universal --python-version 3.11 \
 	--generate-hashes --custom-compile-command "make lock" $(UPGRADE)
+
+# As root. Again: upgrade. Configuration and sessions stay. BUNDLE=FOLDER: offline, from `make bundle`.
+install:
+	@$(PYTHON) systemd/install.py install $(if $(BUNDLE),--wheels $(BUNDLE))
+
+uninstall:
+	@$(PYTHON) systemd/install.py uninstall
+
+# Everything `make install` would download, for a unit without a network of the same kind and Python.
+bundle: $(RUN)
+	@mkdir -p dist/wheels
+	@$(PIP) download --quiet --require-hashes --only-binary=:all: --dest dist/wheels --requirement requirements.lock
+	@$(BIN)/python .ci/environment.py --fetch dist/wheels
+	@git archive --format=tar --prefix=nmesd/ HEAD | tar -x -C dist
+	@rm -rf dist/nmesd/wheels && mv dist/wheels dist/nmesd/wheels
+	@tar -czf dist/nmesd-bundle.tar.gz -C dist nmesd
+	@echo "dist/nmesd-bundle.tar.gz: unpack it there, then: cd nmesd && sudo make install BUNDLE=wheels"
 
 lock: $(DEV)
 	$(COMPILE) --group build --output-file requirements.lock
