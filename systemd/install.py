@@ -4,8 +4,8 @@
 /etc/nmesd           configuration: made once, never overwritten
 /var/lib/nmesd       sessions: never touched
 
-It starts nothing that was not running, and refuses while anybody is armed. Standard library only: it runs before there
-is an environment.
+It starts nothing that was not running, and refuses while anybody is armed. Standard library only: it runs before
+there is an environment.
 """
 
 from __future__ import annotations

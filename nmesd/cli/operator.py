@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -29,9 +29,42 @@ def status(control: ControlSocket = CONTROL, *, as_json: AsJson = False) -> None
 
 
 @app.command()
-def arm(operator: Operator, control: ControlSocket = CONTROL, *, as_json: AsJson = False) -> None:
-    """Allow stimulation, for one session. Only here, only by an operator."""
-    ask_daemon(control, "arm", as_json=as_json, operator=operator)
+def arm(
+    operator: Operator,
+    patient: Annotated[str, typer.Option(help="whose file it must be; else it is asked for")] = "",
+    control: ControlSocket = CONTROL,
+    *,
+    checked: Annotated[
+        bool, typer.Option("--checked", help="contraindications were checked; else it is asked")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Allow stimulation, for one session. Only here, only by an operator, for one patient."""
+    from nmesd.daemon.client import ask
+
+    now = ask(control, "status")
+    for line in what_arming_gives(now):
+        typer.echo(line, err=True)
+    if not checked:
+        says = "Contraindications checked (docs/operating.md)? Type the patient's code to arm"
+        patient = typer.prompt(says, err=True)
+    code = patient or str(now.get("patient", ""))
+    ask_daemon(control, "arm", as_json=as_json, operator=operator, patient=code, checked=True)
+
+
+def what_arming_gives(status: dict[str, Any]) -> list[str]:
+    """For whoever is about to allow it."""
+    if "programme" not in status:
+        return [f"{status['state']}: {status['text']}"]
+    lines = [
+        f"{status['state']}: {status['text']}",
+        f"programme {status['programme']} for patient {status['patient']}",
+    ]
+    lines += [
+        f"  {one['amplitude_ma']:g} mA on channel {one['channel']}, {one['muscle']}"
+        for one in status["outputs"]
+    ] or ["  no current"]
+    return [*lines, f"  on {status['stimulator'] or 'no stimulator'}"]
 
 
 @app.command()

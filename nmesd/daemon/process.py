@@ -212,6 +212,10 @@ class Daemon:
                 "ok": False,
                 "text": f"{command} needs the operator's name: nmesd {command} --operator NAME",
             }
+        patient = self._config.files.patient.code
+        if command == "arm" and request.get("patient", patient) != patient:
+            text = f"the file is of patient {patient!r}, not {request['patient']!r}: see [session] of nmesd.toml"
+            return {"ok": False, "text": text}
         mode = Mode(self._snapshot.mode) if self._snapshot else Mode.DISARMED
         if command in _WHILE_ARMED and mode not in ARMED_MODES:
             return {"ok": False, "text": f"nothing to {command}: {mode.name}"}
@@ -221,7 +225,8 @@ class Daemon:
             return {"ok": False, "text": text}
         number = operator_number(operator)
         self._log.info(command, operator=operator)
-        self._record.event("act", act=command, operator=operator, operator_id=number)
+        checked = {"checked": bool(request.get("checked"))} if command == "arm" else {}
+        self._record.event("act", act=command, operator=operator, operator_id=number, **checked)
         try:
             reply = await self._host.act(_ACTS[command], number, *given)
         except LinkError as error:

@@ -62,6 +62,12 @@ def view(
         "inhibits": [reason.name for reason in reasons],
         "programme": files.name,
         "patient": files.patient.code,
+        "outputs": [
+            {"muscle": muscle.label, "channel": one.channel, "amplitude_ma": one.amplitude_ma}
+            for muscle in files.patient.muscle
+            for one in muscle.output
+            if files.programme.gives_current
+        ],
         "trials_done": snapshot.trial,
         "trials": course.trials * course.sets or None,
         "outcomes": dict(tally.outcomes),
