@@ -37,9 +37,8 @@ def test_it_asks_the_journal_for_both_units(tmp_path: Path) -> None:
     fake.write_text(f"#!/bin/sh\necho \"$@\" > {tmp_path}/asked\necho '{entry('hello')}'\n")
     fake.chmod(0o755)
     command = [sys.executable, "-m", "nmesd.cli", "log", "--lines", "7"]
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=True, env={**os.environ, "PATH": f"{tmp_path}:/usr/bin:/bin"}
-    )  # fmt: skip
+    env = {**os.environ, "PATH": f"{tmp_path}:/usr/bin:/bin"}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=env)
     assert done.stdout.rstrip().endswith("hello")
     asked = (tmp_path / "asked").read_text()
     assert "--unit nmesd-guard --unit nmesd" in asked

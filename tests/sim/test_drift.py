@@ -2,54 +2,7 @@
 
 import pytest
 
-from nmesd.core.values import Outcome, TrialDone
-from nmesd.daemon.engine_config import engine_settings
-from nmesd.sim.rehearsal import Person, Session
-from nmesd.sim.session_files import files_of
-from nmesd.sim.spec import PatientSpec
-
-TARGET, STEP = 70, 12
-TRIALS = 120
-THREEFOLD_DB = 9.54
-MINUTES = 5.8  # that these trials take
-RATE_HZ, CHUNK = 200, 4
-MEAN_DB = 14.0  # over rest, in the middle of the session
-
-
-def success_percent(drift_db: float, *, adapts: bool) -> float:
-    programme = {
-        "purpose": "x", "kind": "triggered",
-        "train": {"ramp_up_s": 0.2, "plateau_s": 0.3, "ramp_down_s": 0.2},
-        "trial": {"timeout_s": 2.0, "relax_s": 0.5, "rest_s": 1.0},
-        "session": {"trials": TRIALS},
-        **({"adapt": {"target_percent": TARGET, "step_percent": STEP}} if adapts else {}),
-    }  # fmt: skip
-    start_db = MEAN_DB - drift_db / 2
-    # Of attempts that spread by 3 dB seven in ten are over a threshold 1.6 dB below their mean.
-    on_uv = 3.0 * 10 ** ((start_db - 1.6) / 20)
-    muscle = {
-        "label": "x", "on_uv": on_uv, "off_uv": 4.5, "floor_uv": 4.6, "ceiling_uv": 100.0,
-        "output": [{"channel": 1, "amplitude_ma": 20.0}],
-    }  # fmt: skip
-    settings = engine_settings(
-        files_of(
-            {
-                "stream": {"name": "x", "rate_hz": RATE_HZ, "labels": ["x"]},
-                "patient": {"code": "x", "muscle": [muscle]},
-                "programme": programme,
-            }
-        )
-    )
-    spec = PatientSpec(
-        rate_hz=RATE_HZ, attempt_db=start_db, attempt_spread_db=3.0, attempt_drift_db_min=drift_db / MINUTES,
-        duration_s=1.2, duration_jitter_s=0.1,
-    )  # fmt: skip
-    session = Session(settings, spec, Person(tries=1.0), CHUNK)
-    session.run(1800)
-    assert session.loop.decider.t_ns / 60e9 == pytest.approx(MINUTES, rel=0.25)
-    outcomes = [entry.outcome for entry in session.entries if isinstance(entry, TrialDone)]
-    assert len(outcomes) == TRIALS
-    return 100 * outcomes.count(Outcome.SUCCESS) / TRIALS
+from bench.drift import MINUTES, TARGET, THREEFOLD_DB, TRIALS, session_of
 
 
 @pytest.mark.slow
@@ -58,5 +11,8 @@ def success_percent(drift_db: float, *, adapts: bool) -> float:
 def test_the_staircase_keeps_the_success_rate_and_a_fixed_threshold_does_not(
     drift_db: float,
 ) -> None:
-    assert abs(success_percent(drift_db, adapts=True) - TARGET) <= 10
-    assert abs(success_percent(drift_db, adapts=False) - TARGET) > 10
+    follows, stays = (session_of(drift_db, adapts=adapts) for adapts in (True, False))
+    assert follows.trials == stays.trials == TRIALS
+    assert follows.minutes == pytest.approx(MINUTES, rel=0.25)
+    assert abs(follows.success_percent - TARGET) <= 10
+    assert abs(stays.success_percent - TARGET) > 10
