@@ -2,7 +2,7 @@
 
     python -m bench.drift
 
-The virtual patient tries at every cue, with attempts that spread by 3 dB and grow, or tire, by 9.5 dB over the session.
+The virtual patient tries at every cue; attempts spread by 3 dB, and grow, or tire, by 9.5 dB over the session.
 The threshold is one that seven in ten attempts pass at its beginning.
 """
 
