@@ -184,6 +184,10 @@ class Engine:
                 self._guard.disarm(act.operator)  # also when not armed: it ends the guard's session
                 self._deciding.act(Disarm(t_ns, act.operator))
                 self._reply(act.request)
+            case ActKind.RESET if not self._tripped:
+                self._reply(
+                    act.request
+                )  # nothing to clear; a guard that is armed would take it for a fault
             case ActKind.RESET:
                 self._guard.reset(act.operator)
                 self._pending = Pending(act, now_ns + ANSWER_NS, self._guard.sequence)
@@ -202,6 +206,12 @@ class Engine:
                 self._hear_arm(act, now_ns)
             case _:
                 self._reply(act.request, Reason.FRAME_UNEXPECTED)
+
+    @property
+    def _tripped(self) -> bool:
+        report = self._guard.report
+        ours = self._decider.state.mode is Mode.TRIPPED
+        return ours or (report is not None and report.state == GuardState.TRIPPED)
 
     def _hear_give(self, act: Act) -> None:
         give = Give(self._decider.t_ns, act.operator, act.muscle, act.amplitude_ua)

@@ -159,3 +159,14 @@ def test_an_operator_gives_one_train_after_the_other(run: Run) -> None:
         bench.until(lambda: bench.is_(Mode.REST))
         bench.turns(1.1)
         assert give(4000) is Reason.LIMIT_AMPLITUDE  # a new session begins at zero
+
+
+def test_a_reset_of_nothing_does_not_reach_the_guard(bench: Bench) -> None:
+    """An armed guard would trip on it: a message in the wrong state."""
+    bench.train()
+    bench.to_guard.clear()
+    bench.act(ActKind.RESET)
+    bench.turns(0.1)
+    assert bench.reply().reason == Reason.NONE
+    assert bench.others() == []
+    assert bench.is_(Mode.STIMULATING)
