@@ -127,12 +127,16 @@ def reset(operator: Operator, control: ControlSocket = CONTROL, *, as_json: AsJs
 @app.command()
 def reload(
     programme: Annotated[str, typer.Option(help="instead of the one nmesd.toml names")] = "",
+    operator: Operator = "",
     control: ControlSocket = CONTROL,
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Read nmesd.toml, patient and programme again. Ends an armed session; if one is wrong, nothing changes."""
-    ask_daemon(control, "reload", as_json=as_json, programme=programme)
+    """Read nmesd.toml, patient and programme again; if one is wrong, nothing changes.
+
+    An armed session goes on: thresholds and rests may change, all else waits for `nmesd disarm`.
+    """
+    ask_daemon(control, "reload", as_json=as_json, programme=programme, operator=operator)
 
 
 @app.command()

@@ -15,6 +15,7 @@ import structlog
 from nmesd.core.journal import Entry, from_ints
 from nmesd.core.values import ARMED_MODES, CoreSettings, Mode
 from nmesd.daemon import stimulator
+from nmesd.daemon.changes import Change, changes, needs_restart, while_armed
 from nmesd.daemon.control import serve
 from nmesd.daemon.engine_config import Config, load, lsl_config
 from nmesd.daemon.engine_host import EngineHost
@@ -102,30 +103,51 @@ class Daemon:
         while True:
             await hung_up.wait()
             hung_up.clear()
-            await self._reload()
+            await self._reload("SIGHUP")
 
-    async def _reload(self, programme: str = "") -> dict[str, Any]:
-        """Read the files again. Only if all of them are good does a new engine begin with them, disarmed."""
+    async def _reload(self, operator: str, programme: str = "") -> dict[str, Any]:
+        """Read the files again, and take up all of them or none.
+
+        An armed session goes on, with other thresholds and rests; anything else is refused until it is over.
+        Without one a new engine begins with them, disarmed.
+        """
         async with self._reloading:
+            armed = self._mode in ARMED_MODES
             try:
                 config = await asyncio.to_thread(load, self._path, programme)
-                before, after = self._config.files.settings, config.files.settings
-                for name in ("control", "mqtt", "lsl"):
-                    if getattr(after, name) != getattr(before, name):
-                        raise ConfigError(f"{self._path}: [{name}] changed: restart nmesd instead")
-            except ConfigError as error:
+                found = changes(self._config.files, config.files)
+                needs_restart(found)
+                told = while_armed(self._config, config, found) if armed else b""
+                if told:
+                    await self._retune(config, operator, told)
+            except (ConfigError, LinkError) as error:
                 self._log.error("reload refused, nothing changed", error=str(error))
                 return {"ok": False, "text": f"not reloaded, nothing changed: {error}"}
-            self._log.info("reload", file=str(self._path), programme=config.files.name)
-            self._record.event("reload", programme=config.files.name)
             self._config = config
-            try:
-                await self._host.replace(config.engine)
-            except LinkError as error:
-                self._log.error("reload", error=str(error))
-                return {"ok": False, "text": str(error)}
-            text = f"reload: done, a new engine begins disarmed, programme {config.files.name}"
-            return {"ok": True, "text": text}
+            self._tell_changes(found, operator)
+            if not armed:
+                try:
+                    await self._host.replace(config.engine)
+                except LinkError as error:
+                    self._log.error("reload", error=str(error))
+                    return {"ok": False, "text": str(error)}
+            done = "the session goes on" if armed else "a new engine begins disarmed"
+            lines = [f"reload: done, {done}, programme {config.files.name}", *map(str, found)]
+            return {"ok": True, "text": "\n".join(lines)}
+
+    async def _retune(self, config: Config, operator: str, told: bytes) -> None:
+        reply = await self._host.retune(config.engine, operator_number(operator), told)
+        if reply.reason:
+            raise LinkError(explain(Reason(reply.reason), reply.value, reply.limit))
+
+    def _tell_changes(self, found: tuple[Change, ...], operator: str) -> None:
+        """Old and new, who and when: the log has the time."""
+        self._log.info("reload", file=str(self._path), operator=operator, changes=len(found))
+        for change in found:
+            self._log.info("changed", **change._asdict(), operator=operator)
+        changed = [change._asdict() for change in found]
+        facts = self._config.files.facts()
+        self._record.event("reload", operator=operator, changes=changed, **facts)
 
     # ---- the engine ---------------------------------------------------------------------------------------
 
@@ -169,6 +191,10 @@ class Daemon:
             self._beacon.beat(time.monotonic_ns())
 
     @property
+    def _mode(self) -> Mode:
+        return Mode(self._snapshot.mode) if self._snapshot else Mode.DISARMED
+
+    @property
     def _core(self) -> CoreSettings:
         return EngineSettings.from_json(self._config.engine).core
 
@@ -202,7 +228,8 @@ class Daemon:
         if command == "status":
             return {"ok": True, **self._view()}
         if command == "reload":
-            return await self._reload(str(request.get("programme", "")))
+            operator, programme = (str(request.get(k, "")) for k in ("operator", "programme"))
+            return await self._reload(operator, programme)
         if command not in _ACTS:
             known = ", ".join(("status", "watch", "reload", *_ACTS))
             return {"ok": False, "text": f"unknown command {command!r}; known are {known}"}
@@ -216,9 +243,8 @@ class Daemon:
         if command == "arm" and request.get("patient", patient) != patient:
             text = f"the file is of patient {patient!r}, not {request['patient']!r}: see [session] of nmesd.toml"
             return {"ok": False, "text": text}
-        mode = Mode(self._snapshot.mode) if self._snapshot else Mode.DISARMED
-        if command in _WHILE_ARMED and mode not in ARMED_MODES:
-            return {"ok": False, "text": f"nothing to {command}: {mode.name}"}
+        if command in _WHILE_ARMED and self._mode not in ARMED_MODES:
+            return {"ok": False, "text": f"nothing to {command}: {self._mode.name}"}
         given = self._given(request) if command == "give" else (0, 0)
         if given is None:
             text = "give needs the channel of an output of patient.toml and amplitude_ma, a number"
