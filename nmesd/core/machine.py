@@ -21,7 +21,8 @@ Rules
   7. A pause is zero at once, and no pause makes the rest that is due shorter. A set and a session end between
      trains, never within one.
   8. The threshold moves only between trials, after trials without disturbed EMG, within the muscle's bounds; or
-     by an operator, at any time: then a trial that is open is given up, and comes again through the gate.
+     by an operator, at any time: then a trial that is open is given up, and comes again through the gate. Where
+     an operator changes the rest, the one under way begins anew.
 
 The table follows the imports; every other pair of mode and event changes no mode.
 """
@@ -145,7 +146,7 @@ def _act(
         case Tune():
             return _tune(state, event, settings)
         case Pace():
-            return state, ()  # what is due is always compared with the settings that hold
+            return _pace(state, event), ()
         case Reset():
             return _reset(state, event)
         case _:
@@ -252,6 +253,13 @@ def _tune(state: State, event: Tune, settings: CoreSettings) -> Step:
     given_up = aborted(after, settings)
     after, commands = _rest(after, Why.OPERATOR)
     return after, (*told, *given_up, *commands)
+
+
+def _pace(state: State, event: Pace) -> State:
+    """The rest under way begins anew: a shorter one must not lead to a train at once."""
+    if state.mode is not Mode.REST:
+        return state
+    return state._replace(t_ns=event.t_ns, since_ns=event.t_ns)
 
 
 def _reset(state: State, event: Reset) -> Step:

@@ -254,6 +254,8 @@ class AnyPath(RuleBasedStateMachine):
         act = Pace(self.state.t_ns, 1, rest_ms * NS_PER_MS, pause_ms * NS_PER_MS)
         self.settings = tuned(self.settings, act)
         assert self.apply(act) == ()
+        if self.state.mode is Mode.REST:
+            self.rested_from_ns = self.state.t_ns
 
     @rule(back_ns=st.sampled_from([0, 0, 1]))
     def reset(self, back_ns: int) -> None:

@@ -344,6 +344,14 @@ def test_a_tuned_threshold_holds_and_relaxation_begins_anew(situation: str) -> N
         assert (after.mode, after.since_ns) == (before.mode, before.since_ns)
 
 
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_another_rest_begins_the_one_under_way_anew(situation: str) -> None:
+    before = SITUATIONS[situation]
+    after, told = step(before, EVENTS["pace"], S)
+    begun = before._replace(t_ns=NEXT, since_ns=NEXT) if before.mode is Mode.REST else before
+    assert (after, told) == (begun, ())
+
+
 DSP_FLAGS = {name: value for name, value in vars(dsp.quality).items() if name.isupper()}
 
 
