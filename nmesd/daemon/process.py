@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import os
 import signal
 import time
 from pathlib import Path
@@ -22,6 +23,7 @@ from nmesd.daemon.events import Hub, event_of
 from nmesd.daemon.markers import Markers
 from nmesd.daemon.mqtt import Mqtt
 from nmesd.daemon.record import Record
+from nmesd.daemon.roles import BROKER, Peer, Roles, login
 from nmesd.daemon.view import Tally, view
 from nmesd.engine.settings import EngineSettings
 from nmesd.errors import ConfigError, LinkError, Reason, explain
@@ -61,6 +63,7 @@ class Daemon:
         self._markers: Markers | None = None
         section = self._config.files.settings.mqtt
         self._mqtt = Mqtt(section, self._view, self._stop_or_disarm) if section.enabled else None
+        self._roles = Roles(self._config.files.settings.control.operators)
         self._host = EngineHost(self._config.engine, self._hear, self._engine_changed)
         self._snapshot: Snapshot | None = None
         self._found: list[str] = []
@@ -70,6 +73,9 @@ class Daemon:
     async def run(self) -> None:
         """Until SIGTERM or SIGINT. SIGHUP reloads."""
         self._socket = self._config.files.settings.control.socket
+        if self._roles.group_is_missing:
+            text = f"there is no such group: only root and {login(os.geteuid())} are operators"
+            self._log.warning(text, group=self._roles.operators)
         self._markers = Markers(lsl_config(self._config.files.settings.lsl))
         loop = asyncio.get_running_loop()
         ended, hung_up = asyncio.Event(), asyncio.Event()
@@ -81,7 +87,8 @@ class Daemon:
                 running = [
                     tasks.create_task(self._host.run(), name="engine"),
                     tasks.create_task(
-                        serve(self._socket, self._answer, self._hub.watch), name="control"
+                        serve(self._socket, self._roles, self._answer, self._hub.watch),
+                        name="control",
                     ),
                     tasks.create_task(self._record.sync(), name="record"),
                     tasks.create_task(self._reload_on(hung_up), name="reload"),
@@ -102,9 +109,9 @@ class Daemon:
         while True:
             await hung_up.wait()
             hung_up.clear()
-            await self._reload()
+            await self._reload(user="SIGHUP")
 
-    async def _reload(self, programme: str = "") -> dict[str, Any]:
+    async def _reload(self, programme: str = "", *, user: str) -> dict[str, Any]:
         """Read the files again. Only if all of them are good does a new engine begin with them, disarmed."""
         async with self._reloading:
             try:
@@ -114,10 +121,10 @@ class Daemon:
                     if getattr(after, name) != getattr(before, name):
                         raise ConfigError(f"{self._path}: [{name}] changed: restart nmesd instead")
             except ConfigError as error:
-                self._log.error("reload refused, nothing changed", error=str(error))
+                self._log.error("reload refused, nothing changed", error=str(error), user=user)
                 return {"ok": False, "text": f"not reloaded, nothing changed: {error}"}
-            self._log.info("reload", file=str(self._path), programme=config.files.name)
-            self._record.event("reload", programme=config.files.name)
+            self._log.info("reload", file=str(self._path), programme=config.files.name, user=user)
+            self._record.event("reload", programme=config.files.name, user=user)
             self._config = config
             try:
                 await self._host.replace(config.engine)
@@ -193,40 +200,33 @@ class Daemon:
 
     async def _stop_or_disarm(self, command: str) -> None:
         """What may come from the network."""
-        await self._answer({"command": command, "operator": "mqtt"})
+        await self._answer({"command": command}, BROKER)
 
     # ---- the operator -------------------------------------------------------------------------------------
 
-    async def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
+    async def _answer(self, request: dict[str, Any], peer: Peer) -> dict[str, Any]:
         command = request["command"]
+        if (text := self._roles.refusal(command, peer)) is not None:
+            self._log.warning("refused", command=command[:40], user=peer.user)
+            return {"ok": False, "text": text}
         if command == "status":
             return {"ok": True, **self._view()}
+        if command == "watch":
+            return {"ok": True, "text": "events follow, a line each", "watching": True}
         if command == "reload":
-            return await self._reload(str(request.get("programme", "")))
-        if command not in _ACTS:
-            known = ", ".join(("status", "watch", "reload", *_ACTS))
-            return {"ok": False, "text": f"unknown command {command!r}; known are {known}"}
+            return await self._reload(str(request.get("programme", "")), user=peer.user)
+        if (text := self._senseless(command, request)) is not None:
+            return {"ok": False, "text": text}
+        return await self._act(command, request, peer)
+
+    async def _act(self, command: str, request: dict[str, Any], peer: Peer) -> dict[str, Any]:
         operator = str(request.get("operator", ""))
-        if command in _NAMED and not operator:
-            return {
-                "ok": False,
-                "text": f"{command} needs the operator's name: nmesd {command} --operator NAME",
-            }
-        patient = self._config.files.patient.code
-        if command == "arm" and request.get("patient", patient) != patient:
-            text = f"the file is of patient {patient!r}, not {request['patient']!r}: see [session] of nmesd.toml"
-            return {"ok": False, "text": text}
-        mode = Mode(self._snapshot.mode) if self._snapshot else Mode.DISARMED
-        if command in _WHILE_ARMED and mode not in ARMED_MODES:
-            return {"ok": False, "text": f"nothing to {command}: {mode.name}"}
-        given = self._given(request) if command == "give" else (0, 0)
-        if given is None:
-            text = "give needs the channel of an output of patient.toml and amplitude_ma, a number"
-            return {"ok": False, "text": text}
-        number = operator_number(operator)
-        self._log.info(command, operator=operator)
+        number = operator_number(operator or peer.user)
+        self._log.info(command, operator=operator, user=peer.user)
+        who = {"operator": operator, "user": peer.user, "operator_id": number}
         checked = {"checked": bool(request.get("checked"))} if command == "arm" else {}
-        self._record.event("act", act=command, operator=operator, operator_id=number, **checked)
+        self._record.event("act", act=command, **who, **checked)
+        given = (self._given(request) if command == "give" else None) or (0, 0)
         try:
             reply = await self._host.act(_ACTS[command], number, *given)
         except LinkError as error:
@@ -234,9 +234,26 @@ class Daemon:
         reason = Reason(reply.reason)
         if reason is not Reason.NONE:
             text = explain(reason, reply.value, reply.limit)
-            self._log.warning(f"{command} refused", reason=reason.name, text=text)
+            self._log.warning(f"{command} refused", reason=reason.name, text=text, user=peer.user)
             return {"ok": False, "reason": reason.name, "text": text}
         return {"ok": True, "text": f"{command}: done"}
+
+    def _senseless(self, command: str, request: dict[str, Any]) -> str | None:
+        """Why such an act need not be asked of the engine."""
+        if command not in _ACTS:
+            known = ", ".join(("status", "watch", "reload", *_ACTS))
+            return f"unknown command {command!r}; known are {known}"
+        if command in _NAMED and not request.get("operator"):
+            return f"{command} needs the operator's name: nmesd {command} --operator NAME"
+        patient = self._config.files.patient.code
+        if command == "arm" and request.get("patient", patient) != patient:
+            return f"the file is of patient {patient!r}, not {request['patient']!r}: see [session] of nmesd.toml"
+        mode = Mode(self._snapshot.mode) if self._snapshot else Mode.DISARMED
+        if command in _WHILE_ARMED and mode not in ARMED_MODES:
+            return f"nothing to {command}: {mode.name}"
+        if command == "give" and self._given(request) is None:
+            return "give needs the channel of an output of patient.toml and amplitude_ma, a number"
+        return None
 
     def _given(self, request: dict[str, Any]) -> tuple[int, int] | None:
         """Which muscle of the core, and how much."""

@@ -62,9 +62,10 @@ class GuardSection(Section):
 
 
 class ControlSection(Section):
-    """Where the operator's commands come in."""
+    """Where the operator's commands come in, and whose group may do more than see and stop."""
 
     socket: str = "/run/nmesd/control.sock"
+    operators: Annotated[str, Field(min_length=1)] = "nmesd"
 
 
 class RecordSection(Section):
