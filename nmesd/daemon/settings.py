@@ -7,7 +7,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from nmesd.daemon.toml import Section, parse, read_text
+from nmesd.daemon.toml import Section, parse
+from nmesd.toml import read_text
 
 
 class SessionSection(Section):
