@@ -75,7 +75,7 @@ def doctor(
 
 @app.command()
 def schema(
-    file: Annotated[str, typer.Argument(help="nmesd, patient or programme")],
+    file: Annotated[str, typer.Argument(help="nmesd, patient, programme or guard")],
 ) -> None:
     """The JSON Schema of a file, for editors that complete and check TOML."""
     from nmesd.daemon.patient import PatientFile
@@ -86,9 +86,15 @@ def schema(
     kinds: dict[str, type[Section]] = {
         "nmesd": DaemonSettings, "patient": PatientFile, "programme": ProgrammeFile,
     }  # fmt: skip
-    if file not in kinds:
-        raise ConfigError(f"{file!r}: must be one of {', '.join(kinds)}")
-    typer.echo(json.dumps(kinds[file].model_json_schema(), indent=2, ensure_ascii=False))
+    if file == "guard":
+        from nmesd.cli.guard_schema import schema as guard_schema
+
+        found = guard_schema()
+    elif file in kinds:
+        found = kinds[file].model_json_schema()
+    else:
+        raise ConfigError(f"{file!r}: must be one of {', '.join((*kinds, 'guard'))}")
+    typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
 
 
 @app.command()

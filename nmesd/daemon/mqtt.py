@@ -25,10 +25,12 @@ import structlog
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from nmesd.daemon.roles import NEEDS, Role
 from nmesd.daemon.settings import MqttSection
 from nmesd.errors import ConfigError
 
-ALLOWED: Final = ("stop", "disarm")  # DESIGN.md rule 8: the network can stop, never start or raise
+# DESIGN.md rule 8: the network can stop, never start or raise.
+ALLOWED: Final = tuple(command for command, role in NEEDS.items() if role is Role.NETWORK)
 LONGEST: Final = 64  # bytes of a command
 MOST_PACKET: Final = 1024  # bytes the broker may send at once: it is told so, and drops the rest
 MOST_EVENTS: Final = 1000  # waiting for the broker; then the oldest go

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import os
 import signal
 import time
 from pathlib import Path
@@ -23,6 +24,7 @@ from nmesd.daemon.events import Hub, event_of
 from nmesd.daemon.markers import Markers
 from nmesd.daemon.mqtt import Mqtt
 from nmesd.daemon.record import Record
+from nmesd.daemon.roles import BROKER, Peer, Roles, login
 from nmesd.daemon.view import Tally, view
 from nmesd.engine.settings import EngineSettings
 from nmesd.errors import ConfigError, LinkError, Reason, explain
@@ -62,6 +64,7 @@ class Daemon:
         self._markers: Markers | None = None
         section = self._config.files.settings.mqtt
         self._mqtt = Mqtt(section, self._view, self._stop_or_disarm) if section.enabled else None
+        self._roles = Roles(self._config.files.settings.control.operators)
         self._host = EngineHost(self._config.engine, self._hear, self._engine_changed)
         self._snapshot: Snapshot | None = None
         self._found: list[str] = []
@@ -71,6 +74,9 @@ class Daemon:
     async def run(self) -> None:
         """Until SIGTERM or SIGINT. SIGHUP reloads."""
         self._socket = self._config.files.settings.control.socket
+        if self._roles.group_is_missing:
+            text = f"there is no such group: only root and {login(os.geteuid())} are operators"
+            self._log.warning(text, group=self._roles.operators)
         self._markers = Markers(lsl_config(self._config.files.settings.lsl))
         loop = asyncio.get_running_loop()
         ended, hung_up = asyncio.Event(), asyncio.Event()
@@ -82,7 +88,8 @@ class Daemon:
                 running = [
                     tasks.create_task(self._host.run(), name="engine"),
                     tasks.create_task(
-                        serve(self._socket, self._answer, self._hub.watch), name="control"
+                        serve(self._socket, self._roles, self._answer, self._hub.watch),
+                        name="control",
                     ),
                     tasks.create_task(self._record.sync(), name="record"),
                     tasks.create_task(self._reload_on(hung_up), name="reload"),
@@ -103,9 +110,9 @@ class Daemon:
         while True:
             await hung_up.wait()
             hung_up.clear()
-            await self._reload("SIGHUP")
+            await self._reload("", "SIGHUP")
 
-    async def _reload(self, operator: str, programme: str = "") -> dict[str, Any]:
+    async def _reload(self, operator: str, user: str, programme: str = "") -> dict[str, Any]:
         """Read the files again, and take up all of them or none.
 
         An armed session goes on, with other thresholds and rests; anything else is refused until it is over.
@@ -119,12 +126,12 @@ class Daemon:
                 needs_restart(found)
                 told = while_armed(self._config, config, found) if armed else b""
                 if told:
-                    await self._retune(config, operator, told)
+                    await self._retune(config, operator or user, told)
             except (ConfigError, LinkError) as error:
-                self._log.error("reload refused, nothing changed", error=str(error))
+                self._log.error("reload refused, nothing changed", error=str(error), user=user)
                 return {"ok": False, "text": f"not reloaded, nothing changed: {error}"}
             self._config = config
-            self._tell_changes(found, operator)
+            self._tell_changes(found, {"operator": operator, "user": user})
             if not armed:
                 try:
                     await self._host.replace(config.engine)
@@ -140,14 +147,14 @@ class Daemon:
         if reply.reason:
             raise LinkError(explain(Reason(reply.reason), reply.value, reply.limit))
 
-    def _tell_changes(self, found: tuple[Change, ...], operator: str) -> None:
+    def _tell_changes(self, found: tuple[Change, ...], who: dict[str, str]) -> None:
         """Old and new, who and when: the log has the time."""
-        self._log.info("reload", file=str(self._path), operator=operator, changes=len(found))
+        self._log.info("reload", file=str(self._path), changes=len(found), **who)
         for change in found:
-            self._log.info("changed", **change._asdict(), operator=operator)
+            self._log.info("changed", **change._asdict(), **who)
         changed = [change._asdict() for change in found]
         facts = self._config.files.facts()
-        self._record.event("reload", operator=operator, changes=changed, **facts)
+        self._record.event("reload", changes=changed, **who, **facts)
 
     # ---- the engine ---------------------------------------------------------------------------------------
 
@@ -219,40 +226,34 @@ class Daemon:
 
     async def _stop_or_disarm(self, command: str) -> None:
         """What may come from the network."""
-        await self._answer({"command": command, "operator": "mqtt"})
+        await self._answer({"command": command}, BROKER)
 
     # ---- the operator -------------------------------------------------------------------------------------
 
-    async def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
+    async def _answer(self, request: dict[str, Any], peer: Peer) -> dict[str, Any]:
         command = request["command"]
+        if (text := self._roles.refusal(command, peer)) is not None:
+            self._log.warning("refused", command=command[:40], user=peer.user)
+            return {"ok": False, "text": text}
         if command == "status":
             return {"ok": True, **self._view()}
+        if command == "watch":
+            return {"ok": True, "text": "events follow, a line each", "watching": True}
         if command == "reload":
             operator, programme = (str(request.get(k, "")) for k in ("operator", "programme"))
-            return await self._reload(operator, programme)
-        if command not in _ACTS:
-            known = ", ".join(("status", "watch", "reload", *_ACTS))
-            return {"ok": False, "text": f"unknown command {command!r}; known are {known}"}
+            return await self._reload(operator, peer.user, programme)
+        if (text := self._senseless(command, request)) is not None:
+            return {"ok": False, "text": text}
+        return await self._act(command, request, peer)
+
+    async def _act(self, command: str, request: dict[str, Any], peer: Peer) -> dict[str, Any]:
         operator = str(request.get("operator", ""))
-        if command in _NAMED and not operator:
-            return {
-                "ok": False,
-                "text": f"{command} needs the operator's name: nmesd {command} --operator NAME",
-            }
-        patient = self._config.files.patient.code
-        if command == "arm" and request.get("patient", patient) != patient:
-            text = f"the file is of patient {patient!r}, not {request['patient']!r}: see [session] of nmesd.toml"
-            return {"ok": False, "text": text}
-        if command in _WHILE_ARMED and self._mode not in ARMED_MODES:
-            return {"ok": False, "text": f"nothing to {command}: {self._mode.name}"}
-        given = self._given(request) if command == "give" else (0, 0)
-        if given is None:
-            text = "give needs the channel of an output of patient.toml and amplitude_ma, a number"
-            return {"ok": False, "text": text}
-        number = operator_number(operator)
-        self._log.info(command, operator=operator)
+        number = operator_number(operator or peer.user)
+        self._log.info(command, operator=operator, user=peer.user)
+        who = {"operator": operator, "user": peer.user, "operator_id": number}
         checked = {"checked": bool(request.get("checked"))} if command == "arm" else {}
-        self._record.event("act", act=command, operator=operator, operator_id=number, **checked)
+        self._record.event("act", act=command, **who, **checked)
+        given = (self._given(request) if command == "give" else None) or (0, 0)
         try:
             reply = await self._host.act(_ACTS[command], number, *given)
         except LinkError as error:
@@ -260,9 +261,25 @@ class Daemon:
         reason = Reason(reply.reason)
         if reason is not Reason.NONE:
             text = explain(reason, reply.value, reply.limit)
-            self._log.warning(f"{command} refused", reason=reason.name, text=text)
+            self._log.warning(f"{command} refused", reason=reason.name, text=text, user=peer.user)
             return {"ok": False, "reason": reason.name, "text": text}
         return {"ok": True, "text": f"{command}: done"}
+
+    def _senseless(self, command: str, request: dict[str, Any]) -> str | None:
+        """Why such an act need not be asked of the engine."""
+        if command not in _ACTS:
+            known = ", ".join(("status", "watch", "reload", *_ACTS))
+            return f"unknown command {command!r}; known are {known}"
+        if command in _NAMED and not request.get("operator"):
+            return f"{command} needs the operator's name: nmesd {command} --operator NAME"
+        patient = self._config.files.patient.code
+        if command == "arm" and request.get("patient", patient) != patient:
+            return f"the file is of patient {patient!r}, not {request['patient']!r}: see [session] of nmesd.toml"
+        if command in _WHILE_ARMED and self._mode not in ARMED_MODES:
+            return f"nothing to {command}: {self._mode.name}"
+        if command == "give" and self._given(request) is None:
+            return "give needs the channel of an output of patient.toml and amplitude_ma, a number"
+        return None
 
     def _given(self, request: dict[str, Any]) -> tuple[int, int] | None:
         """Which muscle of the core, and how much."""

@@ -110,7 +110,7 @@ def test_a_session_goes_on_through_reloads(every_core_busy: None) -> None:
             assert again.hops > 3000
             events = (path / "events.jsonl").read_text()
             assert events.count('"entry": "Tune"') == TRAINS * EACH
-            assert '"operator": "SIGHUP"' in events
+            assert '"user": "SIGHUP"' in events
             assert '"before": 7.0' in events
             return
     pytest.skip(f"the machine itself stood still in each of {TRIES} sessions")
