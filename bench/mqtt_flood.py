@@ -28,8 +28,8 @@ from nmesd.sim.rig import Rig, RigError
 
 UNIT = "u1"
 LOOK_S = 0.1
-# port, seconds, bytes of a message (0: the text "arm"), messages a second. MQTT 3.1.1 by hand: a client library sends
-# less than a thousand a second beside all that runs here.
+# port, seconds, bytes of a message (0: the text "arm"), messages a second. MQTT 3.1.1 by hand: a client library
+# sends less than a thousand a second beside all that runs here.
 FLOOD = f"""
 import socket, sys, time
 

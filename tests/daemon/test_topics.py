@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -166,6 +167,8 @@ async def test_every_message_of_a_session_fits(tmp_path: Path) -> None:
                 TOPICS[topic].validate_json(payload)
     faults = [json.loads(payload) for payload in heard["fault"]]
     assert {one["fault"] for one in faults} == {"trip", "inhibit", "refused"}
+    told = [(one["reason"], one["active"]) for one in faults if one["fault"] == "inhibit"]
+    assert {("GUARD_GONE", True), ("GUARD_GONE", False)} <= set(told)
     stops = [
         one for one in faults if one.get("reason") == "OPERATOR_STOP" and one["fault"] == "trip"
     ]
@@ -178,7 +181,7 @@ async def test_every_message_of_a_session_fits(tmp_path: Path) -> None:
 
 
 def _session(sections: dict[str, dict[str, Any]]) -> None:
-    """A train, a pause, a stop, a reset, and what is refused."""
+    """A train, a pause, a stop, a reset, a guard that is gone for a while, and what is refused."""
     with Rig(sections) as rig:
         rig.wait_for("DISARMED")
         assert not rig.ask("resume")["ok"]
@@ -191,5 +194,12 @@ def _session(sections: dict[str, dict[str, Any]]) -> None:
         rig.wait_for("TRIPPED")
         assert not rig.ask("arm", operator="rig")["ok"]
         assert rig.ask("reset", operator="rig")["ok"]
+        rig.wait_for("DISARMED")
+        rig.guard.signal(signal.SIGKILL)
+        until_s = time.monotonic() + 20
+        while "GUARD_GONE" not in rig.status()["inhibits"]:
+            assert time.monotonic() < until_s
+            time.sleep(0.05)
+        rig.restart_guard()
         rig.wait_for("DISARMED")
         time.sleep(1)  # for what is on its way
