@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from nmesd.daemon.markers import Markers
 from nmesd.daemon.mqtt import Mqtt
 from nmesd.daemon.record import Record
 from nmesd.daemon.roles import BROKER, Peer, Roles, login
+from nmesd.daemon.telemetry import changes, refused, telemetry, trip_of
+from nmesd.daemon.topics import Fault, Telemetry
 from nmesd.daemon.view import Tally, view
 from nmesd.engine.settings import EngineSettings
 from nmesd.errors import ConfigError, LinkError, Reason, explain
@@ -63,10 +66,12 @@ class Daemon:
         self._beacon, self._beaten_hop = Beacon(), 0
         self._markers: Markers | None = None
         section = self._config.files.settings.mqtt
-        self._mqtt = Mqtt(section, self._view, self._stop_or_disarm) if section.enabled else None
+        told = self._view, self._telemetry, self._stop_or_disarm
+        self._mqtt = Mqtt(section, *told) if section.enabled else None
         self._roles = Roles(self._config.files.settings.control.operators)
         self._host = EngineHost(self._config.engine, self._hear, self._engine_changed)
         self._snapshot: Snapshot | None = None
+        self._heard_ns, self._inhibits = 0, 0  # of the last snapshot there was
         self._found: list[str] = []
         self._device: dict[str, Any] = {}  # the guard's stimulator
         self._log = structlog.get_logger(room="daemon")
@@ -170,7 +175,9 @@ class Daemon:
         match frame:
             case Snapshot():
                 self._beat(frame)
-                self._snapshot = frame
+                self._snapshot, self._heard_ns = frame, time.monotonic_ns()
+                self._tell_faults(changes(self._inhibits, frame.inhibits))
+                self._inhibits = frame.inhibits
             case Raw():
                 self._record.raw(frame)
             case Note():
@@ -215,7 +222,9 @@ class Daemon:
             self._markers.push(event)
         self._hub.publish(event)
         if self._mqtt is not None:
-            self._mqtt.publish(event)
+            self._mqtt.event(event)
+        if (trip := trip_of(entry)) is not None:
+            self._tell_faults([trip])
         facts = {key: value for key, value in event.items() if key != "event"}
         log = self._log.warning if facts.get("reason", "NONE") != "NONE" else self._log.info
         log(facts.pop("after", event["event"]), **facts)
@@ -223,6 +232,16 @@ class Daemon:
     def _view(self) -> dict[str, Any]:
         now = self._snapshot, self._config.files, self._tally
         return view(*now, self._found, self._host.pid, self._device)
+
+    def _telemetry(self) -> Telemetry | None:
+        if self._snapshot is None:
+            return None
+        return telemetry(self._snapshot, self._config.files, self._heard_ns)
+
+    def _tell_faults(self, faults: Sequence[Fault]) -> None:
+        if self._mqtt is not None:
+            for fault in faults:
+                self._mqtt.fault(fault)
 
     async def _stop_or_disarm(self, command: str) -> None:
         """What may come from the network."""
@@ -234,7 +253,7 @@ class Daemon:
         command = request["command"]
         if (text := self._roles.refusal(command, peer)) is not None:
             self._log.warning("refused", command=command[:40], user=peer.user)
-            return {"ok": False, "text": text}
+            return self._refused(request, peer, text)
         if command == "status":
             return {"ok": True, **self._view()}
         if command == "watch":
@@ -243,7 +262,7 @@ class Daemon:
             operator, programme = (str(request.get(k, "")) for k in ("operator", "programme"))
             return await self._reload(operator, peer.user, programme)
         if (text := self._senseless(command, request)) is not None:
-            return {"ok": False, "text": text}
+            return self._refused(request, peer, text)
         return await self._act(command, request, peer)
 
     async def _act(self, command: str, request: dict[str, Any], peer: Peer) -> dict[str, Any]:
@@ -257,13 +276,20 @@ class Daemon:
         try:
             reply = await self._host.act(_ACTS[command], number, *given)
         except LinkError as error:
-            return {"ok": False, "text": str(error)}
+            return self._refused(request, peer, str(error))
         reason = Reason(reply.reason)
         if reason is not Reason.NONE:
             text = explain(reason, reply.value, reply.limit)
             self._log.warning(f"{command} refused", reason=reason.name, text=text, user=peer.user)
-            return {"ok": False, "reason": reason.name, "text": text}
+            told = self._refused(request, peer, text, reason, reply.value, reply.limit)
+            return {**told, "reason": reason.name}
         return {"ok": True, "text": f"{command}: done"}
+
+    def _refused(
+        self, request: dict[str, Any], peer: Peer, text: str, *numbers: Any
+    ) -> dict[str, Any]:
+        self._tell_faults([refused(request, peer.user, text, *numbers)])
+        return {"ok": False, "text": text}
 
     def _senseless(self, command: str, request: dict[str, Any]) -> str | None:
         """Why such an act need not be asked of the engine."""
