@@ -26,7 +26,7 @@ from nmesd.daemon.markers import Markers
 from nmesd.daemon.mqtt import Mqtt
 from nmesd.daemon.record import Record
 from nmesd.daemon.roles import BROKER, Peer, Roles, login
-from nmesd.daemon.telemetry import changes, refused, telemetry, trip_of
+from nmesd.daemon.telemetry import inhibits_changed, refused, telemetry, trip_of
 from nmesd.daemon.topics import Fault, Telemetry
 from nmesd.daemon.view import Tally, view
 from nmesd.engine.settings import EngineSettings
@@ -176,7 +176,7 @@ class Daemon:
             case Snapshot():
                 self._beat(frame)
                 self._snapshot, self._heard_ns = frame, time.monotonic_ns()
-                self._tell_faults(changes(self._inhibits, frame.inhibits))
+                self._tell_faults(inhibits_changed(self._inhibits, frame.inhibits))
                 self._inhibits = frame.inhibits
             case Raw():
                 self._record.raw(frame)

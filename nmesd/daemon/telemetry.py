@@ -55,7 +55,7 @@ def trip_of(entry: Entry) -> TripFault | None:
     )
 
 
-def changes(before: int, after: int) -> list[InhibitFault]:
+def inhibits_changed(before: int, after: int) -> list[InhibitFault]:
     """What began or ceased to forbid arming, between two bit masks."""
     t_ns = time.monotonic_ns()
     return [
