@@ -29,7 +29,7 @@ from nmesd.core.values import (
 )
 from nmesd.daemon.events import NAMES, event_of
 from nmesd.daemon.mqtt import ALLOWED
-from nmesd.daemon.telemetry import changes, refused, telemetry, trip_of
+from nmesd.daemon.telemetry import inhibits_changed, refused, telemetry, trip_of
 from nmesd.daemon.topics import TOPICS
 from nmesd.daemon.view import Tally, view
 from nmesd.errors import EXPLAIN, Reason
@@ -89,12 +89,12 @@ def test_faults_fit_theirs_and_say_what_to_do() -> None:
     assert {trip.reason for trip in trips} == set(Reason.__members__)
     request = {"command": "arm" * 1000, "operator": "Ada"}
     refusals = [refused(request, "bob", "no"), refused(request, "bob", "no", Reason.EMG_GAP, 3, 2)]
-    begun = changes(0, 1 << Reason.EMG_STALE | 1 << Reason.GUARD_GONE)
-    over = changes(1 << Reason.EMG_STALE | 1 << Reason.GUARD_GONE, 1 << Reason.GUARD_GONE)
+    begun = inhibits_changed(0, 1 << Reason.EMG_STALE | 1 << Reason.GUARD_GONE)
+    over = inhibits_changed(1 << Reason.EMG_STALE | 1 << Reason.GUARD_GONE, 1 << Reason.GUARD_GONE)
     assert [(one.reason, one.active) for one in (*begun, *over)] == [
         ("EMG_STALE", True), ("GUARD_GONE", True), ("EMG_STALE", False),
     ]  # fmt: skip
-    assert changes(6, 6) == []
+    assert inhibits_changed(6, 6) == []
     assert EXPLAIN[Reason.EMG_STALE].remedy in begun[0].text
     for fault in (*trips, *refusals, *begun, *over):
         sound("fault", fault.model_dump())
