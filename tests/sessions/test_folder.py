@@ -105,10 +105,10 @@ def test_wherever_a_power_cut_falls_what_was_synced_before_it_is_read(path: Path
     xdf = path / "session.xdf"
     data = xdf.read_bytes()
     lines = [json.loads(line) for line in (path / "events.jsonl").read_text().splitlines()]
-    sizes = [line["session.xdf"][0] for line in lines if line["event" if "event" in line else "entry"] == "covered"]  # fmt: skip
-    _, first, second, _ = sizes  # headers; the first frame; the other two; footers
+    sizes = [line["session.xdf"][0] for line in lines if line.get("event") == "covered"]
+    headers, first, second, _ = sizes  # then the first frame; the other two; footers
     seen = set()
-    for length in range(4, len(data) + 1):
+    for length in range(headers, len(data) + 1):
         xdf.write_bytes(data[:length])
         frames = len(list(Folder(path).emg()))
         assert frames >= (1 if length >= first else 0)

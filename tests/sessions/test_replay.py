@@ -139,8 +139,8 @@ def test_a_record_from_before_rail_and_flat_replays_as_it_was_decided(tmp_path: 
     def before(settings: dict[str, Any]) -> None:
         del settings["chain"]["rail_uv"], settings["chain"]["flat_hops"]
 
-    _, again = decide_again(with_settings(folder.path, before))
-    reasons = [e.reason for _, e in again if isinstance(e, ModeChanged) and e.reason]
+    again = decide_again(with_settings(folder.path, before))
+    reasons = [e.reason for _, e in again.journal if isinstance(e, ModeChanged) and e.reason]
     assert reasons == [Reason.EMG_STALE]  # the session's last act, and nothing of the rail
 
 

@@ -58,7 +58,9 @@ def test_numbers_of_every_format_come_back(kind: str, tmp_path: Path) -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(told=st.lists(st.tuples(st.floats(0, 1e7), st.text(max_size=300)), min_size=1, max_size=20))
-def test_texts_come_back(told: list[tuple[float, str]], tmp_path_factory: pytest.TempPathFactory) -> None:  # fmt: skip
+def test_texts_come_back(
+    told: list[tuple[float, str]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
     path = tmp_path_factory.mktemp("x") / "f.xdf"
     path.write_bytes(
         xdf_writer.begin()
