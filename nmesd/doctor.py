@@ -17,9 +17,9 @@ from nmesd.engine.matching import match
 from nmesd.engine.settings import EngineSettings
 from nmesd.errors import EXPLAIN, NmesdError, Reason
 from nmesd.realtime import real_time_granted
+from nmesd.sessions import disk
 from nmesd.units import NS_PER_US
 
-LEAST_FREE_GB: Final = 2.0  # an hour of 8 channels at 2 kHz takes 0.7 GB
 HOTTEST_C: Final = (
     80.0  # a Raspberry Pi slows down from 80 degrees on (its documentation on temperature)
 )
@@ -157,12 +157,11 @@ def _daemon(files: Files) -> Iterator[Finding]:
 
 def _disk(files: Files) -> Finding:
     folder = Path(files.settings.record.folder or "/")
-    there = next((one for one in (folder, *folder.parents) if one.exists()), Path("/"))
-    free_gb = shutil.disk_usage(there).free / 1e9
+    free = disk.free_bytes(folder)
     what = files.settings.record.folder or "no record"
     return Finding(
-        "disk", free_gb >= LEAST_FREE_GB, f"{free_gb:.1f} GB free for {what}",
-        f"move sessions away: {LEAST_FREE_GB:g} GB at least",
+        "disk", free >= disk.LOW_BYTES, disk.warning(free) or f"{free / 1e9:.1f} GB free for {what}",
+        f"move sessions away: {disk.LOW_BYTES / 1e9:g} GB at least",
     )  # fmt: skip
 
 

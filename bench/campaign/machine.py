@@ -60,8 +60,8 @@ def _no_clock() -> str:
 
 
 def _fill_disk(bench: Bench) -> int:
-    """The record can grow no more. The log, which is no file in service use, is kept short of that."""
-    newest = max(Path(bench.record).glob("*/emg.bin"), key=lambda file: file.stat().st_mtime_ns)
+    """The EMG can grow no more. The log, which is no file in service use, is kept short of that."""
+    newest = max(Path(bench.record).glob("*/session.xdf"), key=lambda file: file.stat().st_mtime_ns)
     os.truncate(bench.rig.folder / "nmesd.cli.log", 0)
     at_ns = now()
     pid = bench.rig.daemon.process.pid

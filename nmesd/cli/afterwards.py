@@ -1,10 +1,12 @@
-"""After a session, and for recordings: detect, replay, trials."""
+"""After a session, and for recordings: detect, replay, verify, trials."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -59,22 +61,46 @@ def detect(
 
 @app.command()
 def replay(
-    folder: Annotated[Path, typer.Argument(help="a session folder")], *, as_json: AsJson = False
+    folder: Annotated[Path, typer.Argument(help="a session folder")],
+    settings: Annotated[
+        Path | None,
+        typer.Option(help="another nmesd.toml or patient.toml: what would it have done?"),
+    ] = None,
+    *,
+    as_json: AsJson = False,
 ) -> None:
-    """Run a recorded session again: every decision must come out the same."""
+    """Run a recorded session again: every decision must come out the same. Or under other settings: what would?"""
+    from nmesd.daemon.other_settings import other_settings
+    from nmesd.sessions import what_if
     from nmesd.sessions.folder import Folder
+    from nmesd.sessions.replay import in_words
     from nmesd.sessions.replay import replay as run_replay
 
-    result = run_replay(Folder(folder))
-    same = result.diverged is None
-    if as_json:
-        typer.echo(json.dumps({"identical": same, "hops": result.hops, "entries": result.entries}))
-    elif result.diverged is None:
-        typer.echo(f"identical: {result.entries} acts and commands over {result.hops} hops")
-    else:
-        index, recorded, again = result.diverged
-        typer.echo(f"DIVERGED at entry {index}\n  recorded {recorded}\n  replayed {again}")
-    raise typer.Exit(0 if same else 1)
+    record = Folder(folder)
+    if settings is not None:
+        other = other_settings(record.session, settings)
+        with _progress(folder.name) as told:
+            found = what_if.what_if(record, other, told)
+        _show(what_if.to_dict(found), what_if.in_words(found), as_json=as_json)
+        return
+    with _progress(folder.name) as told:
+        result = run_replay(record, told)
+    _show(result.to_dict(), in_words(result), as_json=as_json)
+    raise typer.Exit(0 if result.diverged is None else 1)
+
+
+@app.command()
+def verify(
+    folder: Annotated[Path, typer.Argument(help="a session folder")], *, as_json: AsJson = False
+) -> None:
+    """Is a session folder as it was written? Says the first place that was changed."""
+    from nmesd.sessions.verify import verify as run_verify
+
+    found = run_verify(folder)
+    end = f"chain {found.chain}, {found.lines} lines"
+    words = found.text if found.good else f"CHANGED: {found.text}"
+    _show(found._asdict(), [words, end], as_json=as_json)
+    raise typer.Exit(0 if found.good else 1)
 
 
 @app.command()
@@ -86,8 +112,20 @@ def trials(
     from nmesd.sessions.trials import in_words, report, trials_of
 
     found = report(trials_of(Folder(folder)))
-    if as_json:
-        typer.echo(json.dumps(found))
-        return
-    for line in in_words(found):
+    _show(found, in_words(found), as_json=as_json)
+
+
+def _show(facts: dict[str, Any], lines: list[str], *, as_json: bool) -> None:
+    for line in [json.dumps(facts)] if as_json else lines:
         typer.echo(line)
+
+
+@contextmanager
+def _progress(name: str) -> Iterator[Callable[[float], None]]:
+    """A bar on standard error, where somebody looks."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task(name, total=1.0)
+        yield lambda share: progress.update(bar, completed=share)

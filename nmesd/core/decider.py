@@ -73,6 +73,11 @@ class Decider(Generic[HopArray]):
         """True while an operator's arming is in force."""
         return armed(self.state)
 
+    @property
+    def thresholds_nv(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """On and off threshold of each column, as the next hop meets them."""
+        return self._on_nv, self._off_nv
+
     def act(self, act: Act) -> tuple[Command, ...]:
         """Apply an act between two hops."""
         self._note(self.hops, act)

@@ -27,13 +27,24 @@ class Files(NamedTuple):
     name: str  # of the programme
 
     def facts(self) -> dict[str, Any]:
-        """For the record: the texts, and a checksum of each."""
+        """For the record: the texts, and a checksum of each and of what they name."""
+        named = {name: read_text(self.folder / name) for name in self._named()}
         return {
             "programme": self.name,
             "patient": self.patient.code,
             "files": {name: text.decode() for name, text in self.texts.items()},
-            "sha256": {name: hashlib.sha256(text).hexdigest() for name, text in self.texts.items()},
+            "sha256": {
+                name: hashlib.sha256(text).hexdigest()
+                for name, text in (*self.texts.items(), *named.items())
+            },
         }
+
+    def _named(self) -> list[str]:
+        """Files of calibrations and amplitude levels."""
+        muscles = self.patient.muscle
+        names = [one.calibration for one in muscles]
+        names += [output.levels for one in muscles for output in one.output]
+        return [name for name in names if name]
 
 
 def read_files(path: Path, programme: str = "") -> Files:

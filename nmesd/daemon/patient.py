@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from dsp.calibration import Unit
 from dsp.critical import MOST_RATIO
@@ -88,6 +89,19 @@ class PatientFile(Section):
 
     code: Annotated[str, Field(min_length=1, max_length=40)]
     muscle: Annotated[tuple[MuscleSection, ...], Field(strict=False)]
+
+    @field_validator("code")
+    @classmethod
+    def _no_name(cls, code: str) -> str:
+        """A record may leave the house: whose it is stands in the clinic's own list, and nowhere here."""
+        if not re.fullmatch(r"[A-Za-z0-9_-]+", code):
+            raise ValueError(f"code = {code!r}: a code of letters, digits, - and _, and not a name")
+        if not any(map(str.isdigit, code)) and re.search(r"(^|[_-])[A-Z][a-z]+", code):
+            raise ValueError(
+                f"code = {code!r} looks like a name: a capital and small letters, and no digit; give a code, "
+                "as P07, and keep elsewhere whose it is"
+            )
+        return code
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:

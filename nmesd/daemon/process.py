@@ -17,12 +17,12 @@ import structlog
 from nmesd.core.journal import Entry, from_ints
 from nmesd.core.values import ARMED_MODES, CoreSettings, Mode
 from nmesd.daemon import stimulator
+from nmesd.daemon.broadcast import Broadcast
 from nmesd.daemon.changes import Change, changes, needs_restart, while_armed
 from nmesd.daemon.control import serve
 from nmesd.daemon.engine_config import Config, load, lsl_config
 from nmesd.daemon.engine_host import EngineHost
 from nmesd.daemon.events import Hub, event_of
-from nmesd.daemon.markers import Markers
 from nmesd.daemon.mqtt import Mqtt
 from nmesd.daemon.record import Record
 from nmesd.daemon.roles import BROKER, Peer, Roles, login
@@ -32,7 +32,7 @@ from nmesd.daemon.view import Tally, view
 from nmesd.engine.settings import EngineSettings
 from nmesd.errors import ConfigError, LinkError, Reason, explain
 from nmesd.units import UA_PER_MA
-from nmesd.wire import ActKind, Capabilities, Found, Frame, Note, Raw, Snapshot
+from nmesd.wire import ActKind, Capabilities, Found, Frame, Hops, Note, Opened, Raw, Snapshot
 from nmesd.wire.notify import Beacon
 
 _ACTS = {
@@ -64,7 +64,7 @@ class Daemon:
         self._record = Record(record)
         self._hub, self._tally = Hub(), Tally()
         self._beacon, self._beaten_hop = Beacon(), 0
-        self._markers: Markers | None = None
+        self._broadcast = Broadcast(self._record, lsl_config(self._config.files.settings.lsl))
         section = self._config.files.settings.mqtt
         told = self._view, self._telemetry, self._stop_or_disarm
         self._mqtt = Mqtt(section, *told) if section.enabled else None
@@ -82,7 +82,6 @@ class Daemon:
         if self._roles.group_is_missing:
             text = f"there is no such group: only root and {login(os.geteuid())} are operators"
             self._log.warning(text, group=self._roles.operators)
-        self._markers = Markers(lsl_config(self._config.files.settings.lsl))
         loop = asyncio.get_running_loop()
         ended, hung_up = asyncio.Event(), asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -97,6 +96,7 @@ class Daemon:
                         name="control",
                     ),
                     tasks.create_task(self._record.sync(), name="record"),
+                    tasks.create_task(self._broadcast.clock.run(), name="clock"),
                     tasks.create_task(self._reload_on(hung_up), name="reload"),
                 ]
                 if self._mqtt is not None:
@@ -167,7 +167,7 @@ class Daemon:
         self._log.info(what, number=number)
         if what == "engine started":
             self._snapshot, self._device = None, {}
-            self._record.open(self._config)
+            self._broadcast.begin(self._config)
         else:
             self._record.event(what, number=number)
 
@@ -182,15 +182,21 @@ class Daemon:
                 self._record.raw(frame)
             case Note():
                 entry = from_ints(frame.code, frame.args[: frame.valid])
-                self._record.entry(frame.hop, entry)
-                self._tell(entry)
+                self._broadcast.note(frame.hop, entry, frame.stamp_ns)
+                self._tell(entry, frame.stamp_ns)
+            case Hops():
+                self._broadcast.hops(frame)
+            case Opened():
+                self._broadcast.opened(frame.payload.decode(errors="replace"))
             case Found():
                 self._found = json.loads(frame.payload)
                 reason = Reason(frame.reason)
                 self._log.info("stream open" if not reason else explain(reason), found=self._found)
                 self._record.event("stream", reason=reason.name, found=self._found)
             case Capabilities():
+                self._broadcast.device(frame)
                 self._device = stimulator.facts(frame, self._core)
+                self._record.stimulator(self._device["stimulator"])
                 self._record.event("stimulator", **self._device)
                 log = self._log.warning if self._device["cannot"] else self._log.info
                 log("stimulator", **self._device)
@@ -212,14 +218,13 @@ class Daemon:
     def _core(self) -> CoreSettings:
         return EngineSettings.from_json(self._config.engine).core
 
-    def _tell(self, entry: Entry) -> None:
+    def _tell(self, entry: Entry, stamp_ns: int = 0) -> None:
         """Everybody who wants to know: the log, LSL, watchers."""
         self._tally.hear(entry)
         event = event_of(entry, [muscle.label for muscle in self._config.files.patient.muscle])
         if event is None:
             return
-        if self._markers is not None:
-            self._markers.push(event)
+        self._broadcast.event(event, stamp_ns)
         self._hub.publish(event)
         if self._mqtt is not None:
             self._mqtt.event(event)
@@ -231,7 +236,10 @@ class Daemon:
 
     def _view(self) -> dict[str, Any]:
         now = self._snapshot, self._config.files, self._tally
-        return view(*now, self._found, self._host.pid, self._device)
+        return {
+            **view(*now, self._found, self._host.pid, self._device),
+            **self._record.facts(),
+        }
 
     def _telemetry(self) -> Telemetry | None:
         if self._snapshot is None:
@@ -271,6 +279,7 @@ class Daemon:
         self._log.info(command, operator=operator, user=peer.user)
         who = {"operator": operator, "user": peer.user, "operator_id": number}
         checked = {"checked": bool(request.get("checked"))} if command == "arm" else {}
+        self._record.operator(operator or peer.user, number)
         self._record.event("act", act=command, **who, **checked)
         given = (self._given(request) if command == "give" else None) or (0, 0)
         try:

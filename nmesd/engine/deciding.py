@@ -16,6 +16,7 @@ from nmesd.core.tuning import tuned
 from nmesd.core.values import Act, Command, Mode, ModeChanged, Pace, SetOutput, Trip, Tune, Why
 from nmesd.engine.guard_link import GuardLink
 from nmesd.engine.settings import EngineSettings
+from nmesd.engine.steps import NO_EMG
 from nmesd.engine.teller import Teller
 from nmesd.errors import Reason, RecordError
 from nmesd.wire import ZERO, ChannelOutput, Output
@@ -43,7 +44,7 @@ class Deciding:
 
     def __init__(self, settings: EngineSettings, guard: GuardLink, teller: Teller) -> None:
         self._lease_ns = settings.lease_ns
-        self._guard = guard
+        self._guard, self._steps = guard, teller.steps
         self.decider: Decider[Hop] = Decider(chain_of(settings), settings.core, teller.note)
         self.output: Output = ZERO
         self.step_max_ns = 0
@@ -55,11 +56,14 @@ class Deciding:
 
     def hop(self, samples: Hop) -> None:
         """One step on a hop of EMG."""
+        thresholds_nv = self.decider.thresholds_nv
         self._obey(self.decider.hop(samples))
+        self._steps.add(self.decider.state.mode, self.decider.last, thresholds_nv)
 
     def tick(self) -> None:
         """One step on a hop's time."""
         self._obey(self.decider.tick())
+        self._steps.add(self.decider.state.mode, self.decider.last, NO_EMG)
 
     def act(self, act: Act) -> tuple[Command, ...]:
         """An act between two steps."""

@@ -83,6 +83,8 @@ class Ear:
         decider = self._deciding.decider
         hops, trains = decider.hops, decider.state.trains
         held, deciding = self._cutter.held, len(heard.samples) - 1
+        last = self._hop_samples - held - 1  # of the first hop that is completed
+        self._teller.steps.begin(hops, heard.stamps_ns[last :: self._hop_samples].tolist())
         for hop in self._cutter.cut(heard.samples[:, self._channels]):
             self._deciding.hop(hop)
             if decider.state.trains != trains:
@@ -93,6 +95,7 @@ class Ear:
             stamp_ns = int(heard.stamps_ns[deciding])
             self._deciding.renew(stamp_ns if self._same_clock else arrival_ns, arrival_ns)
         self._teller.raw(self._epoch, self._samples, heard.samples, heard.stamps_ns, arrival_ns)
+        self._teller.hops()
         self._samples += len(heard.samples)
 
     def start_afresh(self) -> None:
@@ -119,6 +122,7 @@ class Ear:
         if reason is not Reason.NONE:
             self._inhibits.set(reason)
             return
+        self._teller.opened(self._stream.xml)
         self._rivalled = False
         self._same_clock = self._stream.host == socket.gethostname() and self._spec.speed == 1
         self._begin_epoch()
@@ -142,8 +146,8 @@ class Ear:
 class Ticker:
     """The clock, for programmes that hear no EMG: a step for every hop's time, none of them made up for late."""
 
-    def __init__(self, settings: EngineSettings, deciding: Deciding) -> None:
-        self._deciding = deciding
+    def __init__(self, settings: EngineSettings, deciding: Deciding, teller: Teller) -> None:
+        self._deciding, self._teller = deciding, teller
         core = settings.core
         self._hop_ns = sample_time_ns(core.hop_samples, core.rate_mhz)
         self._late_ns = settings.lease_ns // 2
@@ -159,11 +163,15 @@ class Ticker:
             self._deciding.trip(Reason.ENGINE_OVERRUN, due * self._hop_ns, self._late_ns)
             self.start_afresh()
             return
+        first_ns = self._next_ns + self._hop_ns
+        self._next_ns += due * self._hop_ns
+        hops = self._deciding.decider.hops
+        self._teller.steps.begin(hops, range(first_ns, self._next_ns + 1, self._hop_ns))
         for _ in range(due):
             self._deciding.tick()
-        self._next_ns += due * self._hop_ns
         if due:
             self._deciding.renew(now_ns, now_ns)
+            self._teller.hops()
 
     def start_afresh(self) -> None:
         """See Source."""

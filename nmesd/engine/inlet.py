@@ -60,7 +60,8 @@ class Inlet:
             self._inlet = pylsl.StreamInlet(
                 info, max_buflen=BUFFER_S, recover=False, processing_flags=pylsl.proc_none
             )
-            self.facts = facts(self._inlet.info(OPEN_S), opened=True)
+            full = self._inlet.info(OPEN_S)
+            self.facts, self.xml = facts(full, opened=True), full.as_xml()
             wrong = opened_mismatches(spec, self.facts)
             if wrong:
                 raise StreamError("; ".join(wrong))

@@ -9,6 +9,7 @@ from nmesd.engine.settings import StreamSpec
 from nmesd.errors import Reason
 from nmesd.units import MHZ_PER_HZ
 
+OURS = "nmesd-"  # what the names of our own streams begin with
 FLOAT32 = 1  # LSL's cf_float32; other formats are refused, so that a record holds what was sent
 
 
@@ -79,12 +80,12 @@ def opened_mismatches(spec: StreamSpec, facts: StreamFacts) -> list[str]:
 
 
 def describe(spec: StreamSpec, streams: Sequence[StreamFacts]) -> tuple[str, ...]:
-    """A line for people about each stream, and what of it does not fit. Markers (ours too) are nobody's EMG."""
+    """A line for people about each stream, and what of it does not fit. Ours, and markers, are nobody's EMG."""
     return tuple(
         f"{s.name!r} type {s.type!r} source_id {s.source_id!r} on {s.host!r}, {s.channels} channels at "
         f"{s.rate_hz:g} Hz: " + ("; ".join(mismatches(spec, s)) or "fits")
         for s in streams
-        if s.type != "Markers"
+        if s.type != "Markers" and not s.name.startswith(OURS)
     )
 
 

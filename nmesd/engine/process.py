@@ -65,7 +65,7 @@ class Engine:
         self._deciding = Deciding(settings, self._guard, self._teller)
         self._decider = self._deciding.decider
         self._source: Source = (
-            Ticker(settings, self._deciding)
+            Ticker(settings, self._deciding, self._teller)
             if settings.stream is None
             else Ear(settings, self._deciding, self._inhibits, self._teller, self._hear_guard)
         )

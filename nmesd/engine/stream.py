@@ -60,6 +60,11 @@ class Stream:
         """Host of the open stream."""
         return self._inlet.facts.host if self._inlet else ""
 
+    @property
+    def xml(self) -> str:
+        """What the open stream says of itself, as LSL's XML."""
+        return self._inlet.xml if self._inlet else ""
+
     def search(self, now_ns: int) -> tuple[Reason, tuple[str, ...]] | None:
         """Look for the stream now and then, and open it: (NONE, ...) when it opened, None if not due."""
         if now_ns < self._next_search_ns:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nmesd.core.journal import Entry, to_ints
+from nmesd.engine.steps import Steps
 from nmesd.errors import Reason
 from nmesd.wire import (
     MAX_FRAME,
@@ -17,6 +18,7 @@ from nmesd.wire import (
     Found,
     Link,
     Note,
+    Opened,
     Raw,
     Snapshot,
 )
@@ -28,12 +30,14 @@ class Teller:
     def __init__(self, link: Link) -> None:
         self._link = link
         self._last_found = b""
+        self.steps = Steps()
 
     def note(self, hop: int, entry: Entry) -> None:
         """One entry of the journal."""
         code, args = to_ints(entry)
         padded = args + (0,) * (NOTE_ARGS - len(args))
-        self._link.send(Note(hop, args[0], code, len(args), padded))
+        stamp_ns = self.steps.stamp_ns(hop)
+        self._link.send(Note(hop, args[0], stamp_ns, code, len(args), padded))
 
     def raw(
         self,
@@ -52,6 +56,17 @@ class Teller:
             self._link.send(
                 Raw(epoch, first_sample + start, len(part), channels, arrival_ns, payload)
             )
+
+    def hops(self) -> None:
+        """What the steps of this turn came to."""
+        for frame in self.steps.frames():
+            self._link.send(frame)
+
+    def opened(self, xml: str) -> None:
+        """What the stream that was opened says of itself; of one that says too much, what is most needed."""
+        if len(xml.encode()) > MAX_FRAME - 128:
+            xml = xml[: xml.index("<desc")] + "</info>"
+        self._link.send(Opened(xml.encode()))
 
     def found(self, reason: Reason, lines: tuple[str, ...]) -> None:
         """What the search for the stream came to, when that changes."""

@@ -1,8 +1,8 @@
 """What the processes say to each other: frames as frozen values of integers.
 
 The table at the end gives each its number on the wire and its struct format. Only `Capabilities`, `Settings`,
-`Retune`, `Raw` and `Found` carry a payload. How they become bytes is in `codec.py`. Named tuples, not dataclasses:
-those would bring `inspect` and 2 MB into the guard.
+`Retune`, `Raw`, `Hops`, `Found` and `Opened` carry a payload. How they become bytes is in `codec.py`. Named
+tuples, not dataclasses: those would bring `inspect` and 2 MB into the guard.
 """
 
 from __future__ import annotations
@@ -212,10 +212,14 @@ class Beat(NamedTuple):
 
 
 class Note(NamedTuple):
-    """One entry of the journal of decisions: a core event or command (see `core/journal.py`), as integers."""
+    """One entry of the journal of decisions: a core event or command (see `core/journal.py`), as integers.
+
+    `at_ns` is the core's sample time, `stamp_ns` the time stamp of that hop's last sample; 0 before the first.
+    """
 
     hop: int
     at_ns: int
+    stamp_ns: int
     code: int
     valid: int
     args: tuple[int, ...]  # NOTE_ARGS, the first `valid` mean something
@@ -232,6 +236,20 @@ class Raw(NamedTuple):
     samples: int
     channels: int
     arrival_ns: int
+    payload: bytes
+
+
+class Hops(NamedTuple):
+    """What the steps of a turn came to, for people: never used to decide anything.
+
+    payload, all i64: on thresholds, then off thresholds (columns each, nanovolts); of each hop the time stamp of
+    its last sample, ns; then of each hop the mode, the flags and the envelopes (columns, nanovolts). Where no EMG
+    is heard there are no columns, and the stamp is the clock's.
+    """
+
+    first_hop: int  # counted from 1, as the journal counts them
+    hops: int
+    columns: int
     payload: bytes
 
 
@@ -283,6 +301,12 @@ class Found(NamedTuple):
     payload: bytes
 
 
+class Opened(NamedTuple):
+    """What the stream that was opened says of itself: the XML of LSL, in UTF-8."""
+
+    payload: bytes
+
+
 # ---- simulated stimulator -> whoever listens (virtual patient, tests) ---------------------------------------
 
 
@@ -310,9 +334,11 @@ Frame = (
     | Beat
     | Note
     | Raw
+    | Hops
     | Snapshot
     | ActReply
     | Found
+    | Opened
     | Pulse
 )
 
@@ -330,11 +356,13 @@ FRAMES: dict[int, tuple[type[Frame], str]] = {
     21: (Act, "IBQBI"),
     22: (Beat, ""),
     23: (Retune, "IQ"),
-    30: (Note, "QqHB" + "q" * NOTE_ARGS),
+    30: (Note, "QqqHB" + "q" * NOTE_ARGS),
     31: (Raw, "IQHHq"),
     32: (Snapshot, "BBQQBqqqQIqqHqqbQQQqqqIBBBQ"),
     33: (ActReply, "IHqq"),
     34: (Found, "H"),
+    35: (Hops, "QHH"),
+    36: (Opened, ""),
     40: (Pulse, "qBII"),
 }
 KINDS = {frame: kind for kind, (frame, _) in FRAMES.items()}

@@ -3,8 +3,10 @@
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from nmesd.daemon.engine_config import engine_settings
 from nmesd.daemon.patient import MuscleSection, OutputSection, PatientFile
@@ -231,3 +233,20 @@ def test_with_the_envelope_as_detector_there_are_no_speeds(tmp_path: Path) -> No
     engine = engine_settings(read(tmp_path, UNIT + '[filter]\ndetector = "envelope"\n'))
     assert engine.chain is not None
     assert (engine.chain["cusum"], engine.chain["channel_ratios"]) == ((), ())
+
+
+@pytest.mark.parametrize("code", ["P7", "x", "nobody", "ab-12_C", "Anna7", "A" * 40, "SCI-C5"])
+def test_a_code_is_taken(code: str) -> None:
+    assert PatientFile.model_validate(person(code)).code == code
+
+
+@pytest.mark.parametrize(
+    "code", ["Anna", "Smith-Jones", "P_Smith", "Anna Smith", "Müller", "a.b", "", "1" * 41, "a/b"]
+)
+def test_a_name_is_refused(code: str) -> None:
+    with pytest.raises(ValidationError, match="code"):
+        PatientFile.model_validate(person(code))
+
+
+def person(code: str) -> dict[str, Any]:
+    return {"code": code, "muscle": [{"label": "calf", "output": [{"channel": 1}]}]}

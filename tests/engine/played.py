@@ -106,6 +106,8 @@ class Clock:
 class Network:
     """What LSL would find, and the samples of the stream that is opened: chunks of 4 ms."""
 
+    xml = "<info><name>amplifier</name></info>"
+
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self.streams = [OURS]

@@ -12,6 +12,7 @@ import pytest
 
 from nmesd.core.values import ModeChanged
 from nmesd.sessions.folder import Folder
+from tests.sessions.records import with_emg, with_settings
 
 ATTEMPTS = 4
 
@@ -77,9 +78,12 @@ def test_the_record_says_what_it_was_made_with(demo: tuple[dict[str, Any], Path]
     session = Folder(demo[1]).session
     assert {"nmesd", "numpy", "scipy", "pylsl"} <= set(session["versions"])
     assert "amplitude_ma = 20" in session["files"]["patient.toml"]
+    assert session["operator"][0]["name"] == "demo"
+    assert "firmware" in session["stimulator"][0]["name"]
     assert {path.name for path in demo[1].iterdir()} == {
-        "session.json", "settings.json", "events.jsonl", "emg.bin",
+        "session.toml", "events.jsonl", "session.xdf",
     }  # fmt: skip
+    assert Folder(demo[1]).verify()[:2] == (True, True)
 
 
 def raise_threshold(settings: dict[str, Any]) -> None:
@@ -96,35 +100,36 @@ def change_coefficient(settings: dict[str, Any]) -> None:
 def test_other_settings_show_where_the_decisions_part(
     change: Callable[[dict[str, Any]], None], record: Path
 ) -> None:
-    path = record / "settings.json"
-    settings = json.loads(path.read_text())
-    change(settings)
-    path.write_text(json.dumps(settings))
+    with_settings(record, change)
     done = nmesd("replay", str(record))
     assert done.returncode == 1
     assert "DIVERGED at entry" in done.stdout
     assert "recorded" in done.stdout
     assert "replayed" in done.stdout
-    assert nmesd("replay", str(record), "--json").returncode == 1
+    done = nmesd("replay", str(record), "--json")
+    assert done.returncode == 1
+    diverged = json.loads(done.stdout)["diverged"]
+    assert diverged["recorded"] != diverged["replayed"]
+    assert {"hop", "entry", "t_ns"} <= set(diverged["recorded"])
+    assert "session.toml" in nmesd("verify", str(record)).stdout
 
 
 @pytest.mark.slow
 def test_a_record_cut_off_in_mid_frame_still_reads(record: Path) -> None:
-    emg = record / "emg.bin"
+    emg = record / "session.xdf"
     whole = sum(len(chunk.samples) for chunk in Folder(record).emg())
     data = emg.read_bytes()
-    emg.write_bytes(data[:-3])
+    emg.write_bytes(data[: -len(data) // 10])
     cut = sum(len(chunk.samples) for chunk in Folder(record).emg())
-    assert 0 < whole - cut < 100
+    assert 0 < whole - cut < whole / 4
     assert nmesd("replay", str(record)).returncode in (0, 1)  # compared, not refused
 
 
 @pytest.mark.slow
 def test_missing_samples_are_refused(record: Path) -> None:
-    emg = record / "emg.bin"
-    first = next(Folder(record).emg())
-    length = 24 + 12 * len(first.samples)  # head, then a stamp and a sample of one channel each
-    emg.write_bytes(emg.read_bytes()[length:])
+    first, *others = Folder(record).emg()
+    with_emg(Folder(record), record / "hole", others, b'{"core":{}}')
+    (record / "hole" / "session.xdf").rename(record / "session.xdf")
     done = nmesd("replay", str(record))
     assert done.returncode == 2
     assert f"samples 0 to {len(first.samples) - 1} are missing" in done.stderr

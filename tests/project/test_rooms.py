@@ -24,7 +24,7 @@ MAY_USE: dict[str, set[str]] = {
     "nmesd/drivers": {"serial", "gpiod"},
     "nmesd/engine": {"numpy", "pylsl"},
     "nmesd/daemon": {"numpy", "pylsl", "structlog", "pydantic", "aiomqtt", "paho"},
-    "nmesd/sessions": {"numpy", "pyxdf", "edfio", "matplotlib"},
+    "nmesd/sessions": {"numpy", "pyxdf", "edfio", "matplotlib", "tomli_w"},
     "nmesd/sim": {"numpy", "scipy", "pylsl", "pyxdf", "rich"},
     "nmesd/calibrating": {"numpy", "pylsl", "rich"},
     "nmesd/commissioning": {"serial"},

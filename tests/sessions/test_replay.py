@@ -1,8 +1,8 @@
 """A replay comes to the same decisions, number by number, and shows the first that differs."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +18,7 @@ from nmesd.sessions.folder import Folder, Writer
 from nmesd.sessions.replay import decide_again, first_difference, replay
 from nmesd.sim.session_files import files_of, one_muscle
 from nmesd.wire import Raw
+from tests.sessions.records import with_emg, with_settings
 
 RATE_HZ = 1000
 RAIL_UV = 5000.0
@@ -111,12 +112,9 @@ def test_it_comes_to_the_same_however_the_stream_was_cut(
 def test_a_stream_that_started_afresh_is_replayed_so(tmp_path: Path) -> None:
     folder = session(tmp_path / "s", (4,), new_epoch_at=3200)
     assert replay(folder).diverged is None
-    data = bytearray((folder.path / "emg.bin").read_bytes())
-    length = 24 + 4 * 16
-    for start in range(0, len(data), length):  # as if it had not
-        data[start : start + 4] = (1).to_bytes(4, "little")
-    (folder.path / "emg.bin").write_bytes(data)
-    assert replay(Folder(folder.path)).diverged is not None
+    as_if_not = [chunk._replace(epoch=1) for chunk in folder.emg()]
+    other = with_emg(folder, tmp_path / "t", as_if_not, SETTINGS.to_json())
+    assert replay(other).diverged is not None
 
 
 def trips(folder: Folder) -> list[Reason]:
@@ -137,23 +135,22 @@ def test_rail_and_flat_trip_again_in_the_replay(
 
 def test_a_record_from_before_rail_and_flat_replays_as_it_was_decided(tmp_path: Path) -> None:
     folder = session(tmp_path / "s", (4,), stuck_at=3200)
-    path = folder.path / "settings.json"
-    settings = json.loads(path.read_text())
-    del settings["chain"]["rail_uv"], settings["chain"]["flat_hops"]
-    path.write_text(json.dumps(settings))
-    _, again = decide_again(Folder(folder.path))
-    reasons = [e.reason for _, e in again if isinstance(e, ModeChanged) and e.reason]
+
+    def before(settings: dict[str, Any]) -> None:
+        del settings["chain"]["rail_uv"], settings["chain"]["flat_hops"]
+
+    again = decide_again(with_settings(folder.path, before))
+    reasons = [e.reason for _, e in again.journal if isinstance(e, ModeChanged) and e.reason]
     assert reasons == [Reason.EMG_STALE]  # the session's last act, and nothing of the rail
 
 
 def test_a_changed_sample_is_found(tmp_path: Path) -> None:
     folder = session(tmp_path / "s", (4,))
-    data = bytearray((folder.path / "emg.bin").read_bytes())
-    length = 24 + 4 * 16
-    at = 3050 // 4 * length + 24 + 4 * 8 + 4  # the muscle's channel, in the middle of a try
-    data[at : at + 4] = np.float32(400).tobytes()
-    (folder.path / "emg.bin").write_bytes(data)
-    diverged = replay(Folder(folder.path)).diverged
+    chunks = list(folder.emg())
+    changed = chunks[3050 // 4].samples.copy()
+    changed[0, 1] = 400  # the muscle's channel, in the middle of a try
+    chunks[3050 // 4] = chunks[3050 // 4]._replace(samples=changed)
+    diverged = replay(with_emg(folder, tmp_path / "t", chunks, SETTINGS.to_json())).diverged
     assert diverged is not None
     _, recorded, again = diverged
     assert recorded != again
@@ -163,11 +160,11 @@ def test_a_changed_sample_is_found(tmp_path: Path) -> None:
 
 def test_other_settings_part_at_the_first_attempt(tmp_path: Path) -> None:
     folder = session(tmp_path / "s", (4,))
-    path = folder.path / "settings.json"
-    settings = json.loads(path.read_text())
-    settings["core"]["muscles"][0]["on_nv"] = 200_000  # over every try
-    path.write_text(json.dumps(settings))
-    diverged = replay(Folder(folder.path)).diverged
+
+    def over_every_try(settings: dict[str, Any]) -> None:
+        settings["core"]["muscles"][0]["on_nv"] = 200_000
+
+    diverged = replay(with_settings(folder.path, over_every_try)).diverged
     assert diverged is not None
     index, recorded, again = diverged
     entries = list(folder.entries())
@@ -210,8 +207,8 @@ def test_a_session_without_emg_replays_by_its_ticks(tmp_path: Path) -> None:
     result = replay(folder)
     assert result.diverged is None
     assert result.entries > 10
-    path = folder.path / "settings.json"
-    data = json.loads(path.read_text())
-    data["core"]["programme"]["rest_ns"] += 1_000_000
-    path.write_text(json.dumps(data))
-    assert replay(Folder(folder.path)).diverged is not None
+
+    def later(settings: dict[str, Any]) -> None:
+        settings["core"]["programme"]["rest_ns"] += 1_000_000
+
+    assert replay(with_settings(folder.path, later)).diverged is not None
