@@ -25,7 +25,7 @@ from nmesd.daemon.record import Record
 from nmesd.daemon.view import Tally, view
 from nmesd.engine.settings import EngineSettings
 from nmesd.errors import ConfigError, LinkError, Reason, explain
-from nmesd.units import UA_PER_MA
+from nmesd.units import NS_PER_S, UA_PER_MA
 from nmesd.wire import ActKind, Capabilities, Found, Frame, Note, Raw, Snapshot
 from nmesd.wire.notify import Beacon
 
@@ -63,6 +63,7 @@ class Daemon:
         self._mqtt = Mqtt(section, self._view, self._stop_or_disarm) if section.enabled else None
         self._host = EngineHost(self._config.engine, self._hear, self._engine_changed)
         self._snapshot: Snapshot | None = None
+        self._heard_ns = 0  # when that came
         self._found: list[str] = []
         self._device: dict[str, Any] = {}  # the guard's stimulator
         self._log = structlog.get_logger(room="daemon")
@@ -141,7 +142,7 @@ class Daemon:
         match frame:
             case Snapshot():
                 self._beat(frame)
-                self._snapshot = frame
+                self._snapshot, self._heard_ns = frame, time.monotonic_ns()
             case Raw():
                 self._record.raw(frame)
             case Note():
@@ -191,6 +192,12 @@ class Daemon:
         now = self._snapshot, self._config.files, self._tally
         return view(*now, self._found, self._host.pid, self._device)
 
+    def _age_s(self) -> float | None:
+        """How long ago the engine said what the view shows: an engine that stands still says nothing new."""
+        if self._snapshot is None:
+            return None
+        return round((time.monotonic_ns() - self._heard_ns) / NS_PER_S, 2)
+
     async def _stop_or_disarm(self, command: str) -> None:
         """What may come from the network."""
         await self._answer({"command": command, "operator": "mqtt"})
@@ -200,7 +207,7 @@ class Daemon:
     async def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
         command = request["command"]
         if command == "status":
-            return {"ok": True, **self._view()}
+            return {"ok": True, **self._view(), "age_s": self._age_s()}
         if command == "reload":
             return await self._reload(str(request.get("programme", "")))
         if command not in _ACTS:
