@@ -1,9 +1,9 @@
 """A flood of the monitor beside a running session: `python -m bench.monitor`. Does the loop notice?
 
-Trains by the clock run for the whole time, first alone, then beside `nmesd monitor` with fifty open pages, and as
-many requests and connections as its processor gives. Trips are counted, and those that a stall of the machine explains
-are told apart by a witness (bench/witness.py). At the end STOP is pressed in the flood, which must zero the output.
-The flood stands for other computers: it runs below everything else here.
+Trains by the clock run for the whole time, first alone, then beside `nmesd monitor` with fifty open pages, and
+as many requests and connections as its processor gives. Trips are counted, and those that a stall of the machine
+explains are told apart by a witness (bench/witness.py). At the end STOP is pressed in the flood, which must zero
+the output. The flood stands for other computers: it runs below everything else here.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import argparse
 import contextlib
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 from bench.witness import Witness
@@ -27,7 +27,7 @@ from nmesd.units import NS_PER_S, ms
 PAGES = 50
 STALL_MS = 3.0
 READY_S = 20.0
-SECTIONS = {
+SECTIONS: dict[str, dict[str, Any]] = {
     "patient": {"code": "x", "muscle": [{"label": "x", "output": [{"channel": 1, "amplitude_ma": 9}]}]},
     "programme": {
         "purpose": "x", "kind": "cyclic", "session": {"minutes": 120}, "trial": {"rest_s": 0.8},
@@ -36,7 +36,7 @@ SECTIONS = {
 }  # fmt: skip
 # Requests on kept and on new connections, presses of another site, and connections that say nothing.
 FLOOD = """
-import asyncio, sys
+import asyncio, os, sys
 host, port = sys.argv[1], int(sys.argv[2])
 asked = 0
 
@@ -73,12 +73,11 @@ async def main():
     async with asyncio.TaskGroup() as tasks:
         for n in range(4):
             tasks.create_task(asking(f"GET /monitor.js HTTP/1.1\\r\\n{head}".encode(), 100))
-            tasks.create_task(asking(f"POST /stop HTTP/1.1\\r\\nOrigin: http://evil.example\\r\\n{head}".encode(), 1))
+            origin = "Origin: http://evil.example\\r\\n"
+            tasks.create_task(asking(f"POST /stop HTTP/1.1\\r\\n{origin}{head}".encode(), 1))
         tasks.create_task(silent())
         await asyncio.to_thread(sys.stdin.read)
         print(asked, flush=True)
-        sys.stdout.flush()
-        import os
         os._exit(0)
 
 asyncio.run(main())
@@ -98,7 +97,9 @@ def main() -> int:
                 beside = session(rig, witness, seconds)
                 answer_ms, last_ms = stop(rig, str(child.events[0]["url"]))
             print(f"beside {PAGES} pages and {asked[0] / seconds:.0f} requests a second: {beside}")
-            print(f"STOP in the flood: answered after {answer_ms:.0f} ms, last pulse after {last_ms:.1f} ms")
+            print(
+                f"STOP in the flood: answered after {answer_ms:.0f} ms, last pulse after {last_ms:.1f} ms"
+            )
     return 1 if beside["unexplained"] else 0
 
 
@@ -144,8 +145,7 @@ def flood(url: str) -> Iterator[list[int]]:
     """Fifty pages that read, and the flood; gives how many requests were answered, when it is over."""
     at, asked = urlsplit(url), [0]
     host, port = str(at.hostname), int(at.port or 0)
-    reading = "import socket, sys\npages = []\n" + PAGES_READ
-    commands = [[sys.executable, "-c", code, host, str(port)] for code in (reading, FLOOD)]
+    commands = [[sys.executable, "-c", code, host, str(port)] for code in (PAGES_READ, FLOOD)]
     processes = [
         subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, preexec_fn=lambda: os.nice(19)  # noqa: PLW1509
@@ -159,7 +159,8 @@ def flood(url: str) -> Iterator[list[int]]:
 
 
 PAGES_READ = f"""
-import select
+import select, socket, sys
+pages = []
 for _ in range({PAGES}):
     page = socket.create_connection((sys.argv[1], int(sys.argv[2])))
     page.sendall(f"GET /events HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n".encode())
@@ -173,9 +174,7 @@ while True:
 
 def stop(rig: Rig, url: str) -> tuple[float, float]:
     """Press STOP in mid-train: ms until the page would know, ms to the last pulse."""
-    rig.arm()
-    rig.wait_for("STIMULATING")
-    time.sleep(0.5)
+    armed(rig)
     asked_ns = time.monotonic_ns()
     origin = url.rstrip("/")
     request = urllib.request.Request(url + "stop", method="POST", headers={"Origin": origin})  # noqa: S310 - ours
@@ -187,6 +186,18 @@ def stop(rig: Rig, url: str) -> tuple[float, float]:
     time.sleep(1.0)
     last_ns = max((pulse.given_ns for pulse in rig.currents()), default=0)
     return ms(answered_ns - asked_ns), max(0.0, (last_ns - asked_ns) / NS_PER_S * 1000)
+
+
+def armed(rig: Rig) -> None:
+    """In mid-train. Where the machine stands still the guard rightly ends it: then once more."""
+    while True:
+        rig.ask("reset", operator="bench")
+        rig.arm()
+        until_s = time.monotonic() + READY_S
+        while (now := rig.status())["state"] != "TRIPPED" and time.monotonic() < until_s:
+            if now["state"] == "STIMULATING" and now["amplitude_ma"] == 9:
+                return
+            time.sleep(0.01)
 
 
 if __name__ == "__main__":

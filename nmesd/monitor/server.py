@@ -22,7 +22,7 @@ from nmesd.monitor.pages import Pages
 from nmesd.monitor.source import Source
 from nmesd.monitor.stopping import Stopper
 
-NICENESS = 10  # daemon, engine and guard come first
+NICENESS = 5  # daemon, engine and guard come first; STOP must not wait for everything else
 MOST_CONNECTIONS = 200
 SLOW_S = 3.0  # a page that takes nothing for so long is dropped
 BUFFER = 16 * 1024  # bytes waiting for one page, here and in the kernel: some seconds of states

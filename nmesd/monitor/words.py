@@ -19,6 +19,7 @@ CUES = {
     "END": "THE END",
 }
 ARMED = ("REST", "READY", "STIMULATING", "HOLD_OFF", "PAUSED")
+BLANKED = ("STIMULATING", "HOLD_OFF")  # the envelope is of the stimulation then
 FINE_MIN, FINE_S = 10, 120  # seconds are shown of what is shorter
 NOTHING = "\u2013"  # shown where there is no such thing
 
@@ -36,25 +37,27 @@ def page(
     """All that a page shows of a daemon that answers.
 
     status: what it answered. cue: its last event of that name. What is given as `plot` is envelope, on and off
-    threshold in µV, or None.
+    threshold and the height of a train, in µV; without an envelope while EMG is not looked at.
     """
     state = str(status["state"])
     emg, others = inhibits(status.get("inhibits", ()))
-    hears = status.get("envelope_uv") is not None
+    hears = status.get("on_uv") is not None
+    settling = "EMG_SETTLING" in status.get("inhibits", ())
+    envelope_uv = None if settling or state in BLANKED else status.get("envelope_uv")
     return {
         "connected": True,
         "state": state.replace("_", "-"),
         "text": status["text"],
         "banner": banner(status),
-        "quality": quality(emg, settling="EMG_SETTLING" in status.get("inhibits", ()), hears=hears),
+        "quality": quality(emg, settling=settling, hears=hears),
         "signal": emg,
         "inhibits": others,
         "trip": _trip(trip, now_ns),
-        "plot": [status["envelope_uv"], status["on_uv"], status["off_uv"]] if hears else None,
+        "plot": _plot(status, envelope_uv) if hears else None,
         "shown": {
             "cue": CUES.get(str(cue["cue"]), NOTHING) if cue and state in ARMED else NOTHING,
             "output": _number(status.get("amplitude_ma"), "mA"),
-            "envelope": _number(status.get("envelope_uv"), "µV"),
+            "envelope": _number(envelope_uv, "µV"),
             "threshold": _number(status.get("on_uv"), "µV"),
             "trials": _trials(status),
             "left": _clock(status.get("session_left_s")),
@@ -112,6 +115,11 @@ def banner(status: Mapping[str, Any]) -> str:
     if "GIVES NOTHING" in str(status.get("stimulator", "")):
         return "DRY RUN: no current comes out"
     return "SIMULATED STIMULATOR: no current comes out" if status.get("simulated") else ""
+
+
+def _plot(status: Mapping[str, Any], envelope_uv: float | None) -> list[float | None]:
+    on_uv, off_uv = status["on_uv"], status["off_uv"]
+    return [envelope_uv, on_uv, off_uv, on_uv if status["state"] == "STIMULATING" else None]
 
 
 def _number(value: float | None, unit: str) -> str:

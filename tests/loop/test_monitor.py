@@ -64,11 +64,15 @@ def page(url: str) -> Iterator[Any]:
         page.goto(url)
         yield page
         browser.close()
-    assert [one for one in said if "ERR_" not in one] == []  # lost connections are told, by the browser
+    assert [
+        one for one in said if "ERR_" not in one
+    ] == []  # lost connections are told, by the browser
 
 
 def shows(page: Any, word: str) -> None:
-    page.wait_for_function("word => document.getElementById('word').textContent === word", arg=word, timeout=SOON_MS)
+    page.wait_for_function(
+        "word => document.getElementById('word').textContent === word", arg=word, timeout=SOON_MS
+    )
 
 
 def to_mid_train(rig: Rig) -> None:
@@ -123,7 +127,8 @@ def test_a_page_that_is_cut_off_says_so_and_comes_back(rig: Rig, monitor: Child,
         assert page.inner_text("[data-show=output]") == "\u2013"
         page.keyboard.press("Escape")
         page.wait_for_function(
-            "() => document.getElementById('answer').textContent.includes('NO ANSWER')", timeout=SOON_MS
+            "() => document.getElementById('answer').textContent.includes('NO ANSWER')",
+            timeout=SOON_MS,
         )
         assert "electrode plug" in page.inner_text("#answer")
     finally:

@@ -51,7 +51,8 @@ async def ask(
     ("host", "status"),
     [
         ("localhost:8780", 200), ("127.0.0.1:8780", 200), ("[::1]:8780", 200), ("LOCALHOST", 200),
-        ("evil.example:8780", 403), ("localhost.evil.example", 403), ("", 403), ("[::1", 403), ("a@localhost.b", 403),
+        ("evil.example:8780", 403), ("localhost.evil.example", 403), ("", 403), ("[::1", 403),
+        ("a@localhost.b", 403),
     ],
 )  # fmt: skip
 async def test_at_home_a_page_has_our_name(host: str, status: int) -> None:
@@ -94,14 +95,17 @@ async def test_the_token_is_shown_once_and_kept_in_a_cookie() -> None:
 @pytest.mark.parametrize(
     ("target", "cookie"),
     [
-        ("/", f"{COOKIE}=another-token-of-that-length"), ("/", f"{COOKIE}="), ("/", f"other={TOKEN}"), ("/", "\xe9=;;"),
+        ("/", f"{COOKIE}=another-token-of-that-length"), ("/", f"{COOKIE}="),
+        ("/", f"other={TOKEN}"), ("/", "\xe9=;;"),
         ("/", f"{COOKIE}=\xe9"), ("/?token=", ""), ("/?token=wrong", ""), ("/?token=%C3%A9", ""),
         (f"/events?token={TOKEN}", ""), (f"/stop?token={TOKEN}", ""),
     ],
 )  # fmt: skip
 async def test_without_the_token_nothing_is_told(target: str, cookie: str) -> None:
     for method in ("GET", "POST"):
-        answer = await ask(app(TOKEN), method, target, host=HOST, cookie=cookie, origin=f"http://{HOST}")
+        answer = await ask(
+            app(TOKEN), method, target, host=HOST, cookie=cookie, origin=f"http://{HOST}"
+        )
         assert answer[0] == 401, answer
 
 

@@ -18,7 +18,12 @@ Test = tuple[Source, Door]
 @pytest.fixture
 async def listening(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Test]:
     """A source that runs, and a daemon that is not there yet. Everything is told sooner than in earnest."""
-    for name, seconds in (("PERIOD_S", 0.02), ("ANSWER_S", 0.3), ("RETRY_S", 0.05), ("FRESH_S", 0.4)):
+    for name, seconds in (
+        ("PERIOD_S", 0.02),
+        ("ANSWER_S", 0.3),
+        ("RETRY_S", 0.05),
+        ("FRESH_S", 0.4),
+    ):
         monkeypatch.setattr(source_module, name, seconds)
     source, door = Source(str(tmp_path / "control.sock")), Door(tmp_path / "control.sock")
     async with asyncio.TaskGroup() as tasks:
@@ -53,7 +58,7 @@ async def test_pages_follow_the_daemon(listening: Test) -> None:
     assert (before["connected"], before["state"]) == (False, "NOT CONNECTED")
     async with door.open():
         now = await until(source, state("READY"))
-        assert now["plot"] == [5.25, 12.0, 8.0]
+        assert now["plot"] == [5.25, 12.0, 8.0, None]
         door.status |= {"state": "STIMULATING", "amplitude_ma": 20.0}
         assert (await until(source, state("STIMULATING")))["shown"]["output"] == "20.0 mA"
     gone = await until(source, state("NOT CONNECTED"))

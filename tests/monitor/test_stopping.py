@@ -47,9 +47,7 @@ async def test_a_hundred_presses_at_once_are_two(tmp_path: Path) -> None:
         guard.late_s = 0.1
         stopper = Stopper(guard.path, "")
         async with asyncio.TaskGroup() as tasks:
-            pressed = [
-                tasks.create_task(stopper.press(), name=f"press {n}") for n in range(100)
-            ]
+            pressed = [tasks.create_task(stopper.press(), name=f"press {n}") for n in range(100)]
         assert all(task.result().zero for task in pressed)
         assert len(guard.stops) == 2
 

@@ -20,19 +20,30 @@ def shown(**values: Any) -> dict[str, Any]:
 def test_numbers_have_their_units() -> None:
     assert shown(amplitude_ma=19.96)["shown"] == {
         "cue": "TRY NOW", "output": "20.0 mA", "envelope": "5.2 µV", "threshold": "12.0 µV", "trials": "4 of 20",
-        "left": "12 min", "outcomes": "3 success, 1 miss", "trains": "3", "programme": "activation", "patient": "P7",
-        "muscle": "biceps", "guard": "ARMED", "stimulator": "NMESDEMP24",
+        "left": "12 min", "outcomes": "3 success, 1 miss", "trains": "3", "programme": "activation",
+        "patient": "P7", "muscle": "biceps", "guard": "ARMED", "stimulator": "NMESDEMP24",
     }  # fmt: skip
     assert shown(session_left_s=61.9)["shown"]["left"] == "1:01 min"
     assert shown(trials=None)["shown"]["trials"] == "4"
 
 
 def test_a_programme_without_emg_has_no_plot() -> None:
-    assert shown()["plot"] == [5.25, 12.0, 8.0]
+    assert shown()["plot"] == [5.25, 12.0, 8.0, None]
     said = shown(envelope_uv=None, on_uv=None, off_uv=None, muscle=None)
     assert said["plot"] is None
     assert said["quality"] == "this programme hears no EMG"
     assert said["shown"]["envelope"] == said["shown"]["muscle"] == NOTHING
+
+
+def test_while_emg_is_not_looked_at_there_is_a_gap_in_the_plot() -> None:
+    gaps: list[dict[str, Any]] = [
+        {"state": "STIMULATING"}, {"state": "HOLD_OFF"}, {"inhibits": ["EMG_SETTLING"]},
+    ]  # fmt: skip
+    for values in gaps:
+        said = shown(**values)
+        train_uv = 12.0 if values.get("state") == "STIMULATING" else None
+        assert said["plot"] == [None, 12.0, 8.0, train_uv]
+        assert said["shown"]["envelope"] == NOTHING
 
 
 def test_a_daemon_that_starts_has_little_to_say() -> None:

@@ -92,7 +92,7 @@ function lose(text, trip) {
 
 // ---- the plot ----------------------------------------------------------------------------------------------
 
-const data = [[], [], [], []];
+const data = [[], [], [], [], []];
 const axis = { stroke: "#c9d3e0", grid: { stroke: "#33415a" }, ticks: { stroke: "#33415a" }, font: "16px system-ui" };
 const last = () => data[0].at(-1) ?? 0;
 const plot = new uPlot({
@@ -106,6 +106,7 @@ const plot = new uPlot({
     { label: "envelope", stroke: "#6fd3ff", width: 3, points: { show: false } },
     { label: "attempt over", stroke: "#ffd500", width: 3, dash: [12, 6], points: { show: false } },
     { label: "relaxed below", stroke: "#c9d3e0", width: 2, dash: [3, 5], points: { show: false } },
+    { label: "train", fill: "#ffb30099", width: 0, points: { show: false } },
   ],
   axes: [
     { ...axis, values: (_, ticks) => ticks.map((tick) => `${Math.round(tick - last())} s`) },
@@ -117,7 +118,7 @@ new ResizeObserver(() => plot.setSize({ width: $("plot").clientWidth, height: $(
 function draw(atS, values) {
   if (atS < last()) data.forEach((row) => row.length = 0); // another server's clock
   data[0].push(atS);
-  for (const n of [0, 1, 2]) data[n + 1].push(values ? values[n] : null);
+  for (let n = 1; n < data.length; n++) data[n].push(values ? values[n - 1] : null);
   while (data[0][0] < atS - SPAN_S) data.forEach((row) => row.shift());
   plot.setData(data);
 }
