@@ -7,6 +7,7 @@ what it sends carries its own name in `Origin`, or the name it was reached by in
 from __future__ import annotations
 
 import hmac
+import ipaddress
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
@@ -15,7 +16,6 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 SHORTEST_TOKEN = 16
-OUR_NAMES = ("localhost", "127.0.0.1", "::1")
 # Nothing from elsewhere is loaded, nobody else may frame the button, and the token leaves with no link.
 HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
@@ -55,7 +55,7 @@ class Admission:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
         if not self._token:
-            if _name(host) not in OUR_NAMES:
+            if not is_loopback(_name(host)):
                 return PlainTextResponse("this page is at localhost alone\n", 403)
         elif not self._same(_cookie(headers, self._cookie)):
             shown = QueryParams(scope["query_string"]).get("token", "")
@@ -72,6 +72,14 @@ class Admission:
 
     def _same(self, shown: str) -> bool:
         return hmac.compare_digest(shown.encode(), self._token.encode())
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach it, by this name."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _name(host: str) -> str:

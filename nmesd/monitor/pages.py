@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+from collections import Counter
 from collections.abc import AsyncIterator
 from importlib.resources import files
 
@@ -15,6 +17,9 @@ from nmesd.monitor.source import PERIOD_S, Source
 from nmesd.monitor.stopping import Stopper
 
 MOST_PAGES = 64  # open at once; one more is told so
+# A browser has six connections to a server, and a page keeps one of them: STOP must find one that is free.
+MOST_IN_BROWSER = 4
+BROWSER = "nmesd-browser"  # the cookie by which a browser is known again; programs have none, nor such a limit
 SILENT_S = 3 * PERIOD_S  # a page hears something at least so often, also of a daemon that hangs
 RETRY = b"retry: 500\n\n"  # ms until a page that lost us comes again
 PARTS = {
@@ -31,7 +36,7 @@ class Pages:
 
     def __init__(self, source: Source, stopper: Stopper) -> None:
         self._source, self._stopper = source, stopper
-        self._open = 0
+        self._open: Counter[str] = Counter()  # by browser
         self._ended = False
         folder = files("nmesd.monitor") / "page"
         self._parts = {name: (folder / name).read_bytes() for name in PARTS}
@@ -52,22 +57,27 @@ class Pages:
         name = request.path_params.get("name", "index.html")
         if name not in PARTS:
             return PlainTextResponse("there is no such page\n", 404)
-        return Response(self._parts[name], media_type=PARTS[name])
+        answer = Response(self._parts[name], media_type=PARTS[name])
+        if BROWSER not in request.cookies:
+            answer.set_cookie(BROWSER, secrets.token_urlsafe(8), httponly=True, samesite="strict")
+        return answer
 
-    async def _events(self, _: Request) -> Response:
-        if self._open >= MOST_PAGES:
-            return PlainTextResponse(f"{MOST_PAGES} pages are open already: close some\n", 503)
-        return StreamingResponse(self._states(), media_type="text/event-stream")
+    async def _events(self, request: Request) -> Response:
+        browser = request.cookies.get(BROWSER, "")
+        if self._open.total() >= MOST_PAGES or (browser and self._open[browser] >= MOST_IN_BROWSER):
+            return PlainTextResponse("too many pages are open already: close some\n", 503)
+        return StreamingResponse(self._states(browser), media_type="text/event-stream")
 
-    async def _states(self) -> AsyncIterator[bytes]:
-        self._open += 1
+    async def _states(self, browser: str) -> AsyncIterator[bytes]:
+        self._open[browser] += 1
         try:
             yield RETRY
             while not self._ended:
                 yield self._source.message()
                 await self._source.news(SILENT_S)
         finally:
-            self._open -= 1
+            self._open[browser] -= 1
+            self._open += Counter()  # forgets those that have none left
 
     async def _stop(self, _: Request) -> Response:
         """The guard's answer at once; the daemon is told after it."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import os
 import secrets
 import socket
@@ -17,7 +16,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from nmesd.errors import ConfigError
-from nmesd.monitor.admission import SHORTEST_TOKEN, Admission
+from nmesd.monitor.admission import SHORTEST_TOKEN, Admission, is_loopback
 from nmesd.monitor.pages import Pages
 from nmesd.monitor.source import Source
 from nmesd.monitor.stopping import Stopper
@@ -127,14 +126,6 @@ def listening(host: str, port: int) -> socket.socket:
         ) from None
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)  # those it accepts inherit it
     return sock
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach it."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def token_for(host: str, file: Path | None) -> str:

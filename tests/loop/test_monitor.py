@@ -57,7 +57,7 @@ def page(url: str) -> Iterator[Any]:
     sync_api = pytest.importorskip("playwright.sync_api")
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM)
-        page = browser.new_page(viewport={"width": 1180, "height": 820})
+        page = browser.new_context(viewport={"width": 1180, "height": 820}).new_page()
         said: list[str] = []
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))
@@ -116,6 +116,22 @@ def test_the_page_follows_and_stops(press: str, rig: Rig, page: Any) -> None:
     rig.ask("reset", operator="A")
     shows(page, "DISARMED")
     page.wait_for_selector("#answer", state="hidden", timeout=SOON_MS)  # it holds no longer
+
+
+@pytest.mark.slow
+def test_stop_finds_a_connection_however_often_the_page_is_open(rig: Rig, page: Any) -> None:
+    """A browser has six to one server, and each page that is seen keeps one."""
+    more = [page.context.new_page() for _ in range(9)]
+    for one in more:
+        one.goto(page.url)
+    for one in (more[-1], more[0]):
+        to_mid_train(rig)
+        one.click("#stop")
+        one.wait_for_selector("#answer[data-zero=yes]", timeout=SOON_MS)
+        rig.wait_for("TRIPPED")
+    for one in more:
+        one.close()
+    rig.ask("reset", operator="A")
 
 
 @pytest.mark.slow

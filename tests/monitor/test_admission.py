@@ -51,6 +51,7 @@ async def ask(
     ("host", "status"),
     [
         ("localhost:8780", 200), ("127.0.0.1:8780", 200), ("[::1]:8780", 200), ("LOCALHOST", 200),
+        ("127.0.0.2", 200),
         ("evil.example:8780", 403), ("localhost.evil.example", 403), ("", 403), ("[::1", 403),
         ("a@localhost.b", 403),
     ],

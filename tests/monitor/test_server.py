@@ -20,8 +20,9 @@ from uvicorn.server import ServerState
 
 from nmesd.errors import ConfigError
 from nmesd.monitor import server
-from nmesd.monitor.pages import MOST_PAGES, PARTS
-from nmesd.monitor.server import MOST_CONNECTIONS, Connection, address, is_loopback, token_for
+from nmesd.monitor.admission import is_loopback
+from nmesd.monitor.pages import BROWSER, MOST_IN_BROWSER, MOST_PAGES, PARTS
+from nmesd.monitor.server import MOST_CONNECTIONS, Connection, address, token_for
 from tests.monitor.guard_and_daemon import StopSocket, stop_socket
 
 TOKEN = "a-token-that-is-long-enough"  # noqa: S105 - of a test
@@ -62,10 +63,11 @@ class Monitor:
         status, _, body = self.ask("POST", "/stop", Origin=f"http://127.0.0.1:{self.port}")
         return status, json.loads(body)
 
-    def page(self) -> socket.socket:
+    def page(self, browser: str = "") -> socket.socket:
         """An open page: the stream of states."""
         page = self.connection()
-        page.sendall(f"GET /events HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\n\r\n".encode())
+        head = f"Host: 127.0.0.1:{self.port}\r\nCookie: {BROWSER}={browser}\r\n\r\n"
+        page.sendall(f"GET /events HTTP/1.1\r\n{head}".encode())
         return page
 
     def end(self) -> str:
@@ -151,6 +153,19 @@ def test_of_too_many_pages_the_last_is_told_so(make: Callable[..., Monitor]) -> 
         assert time.monotonic() < until_s
         with monitor.page() as page:
             answer = heard(page)
+
+
+def test_pages_of_one_browser_leave_it_connections_for_stop(make: Callable[..., Monitor]) -> None:
+    monitor = make()
+    _, headers, _ = monitor.ask("GET", "/")
+    browser = headers["set-cookie"].partition(";")[0].removeprefix(f"{BROWSER}=")
+    assert browser
+    assert "set-cookie" not in monitor.ask("GET", "/", Cookie=f"{BROWSER}={browser}")[1]
+    with contextlib.ExitStack() as stack:
+        for _ in range(MOST_IN_BROWSER):
+            assert b"200 OK" in heard(stack.enter_context(monitor.page(browser)))
+        assert b"503" in heard(stack.enter_context(monitor.page(browser)))
+        assert b"200 OK" in heard(stack.enter_context(monitor.page("another")))
 
 
 def test_silent_connections_make_way_for_stop(

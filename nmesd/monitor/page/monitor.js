@@ -3,10 +3,12 @@
 
 const LATE_MS = 1500;
 const AGAIN_MS = 3000; // a connection that says nothing for so long is made anew
+const REFUSED_MS = 1000; // until one that was sent away tries again
 const ANSWER_MS = 3000; // the guard answers within one second, or not at all
 const CLICK_MS = 1000; // the end of a press that was heard already
 const DRIFT = 2e-4; // of two clocks, far more than they have
 const SPAN_S = 20;
+const UNHEARD = "this page hears nothing from nmesd monitor (is it open in more than four windows?); STOP may still work";
 const NOTHING = "\u2013";
 const $ = (id) => document.getElementById(id);
 
@@ -15,6 +17,7 @@ let stream, openedMs = 0, heardMs = -Infinity, least = null;
 // ---- the connection ----------------------------------------------------------------------------------------
 
 function connect() {
+  if (document.hidden) return;
   stream?.close();
   openedMs = performance.now();
   least = null;
@@ -36,10 +39,16 @@ function hear(said) {
   if (said.connected) show(said); else lose(said.text, said.trip);
 }
 
+// A browser has few connections to one server: a page that nobody sees leaves its own to the others.
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) stream?.close(); else connect();
+});
+
 setInterval(() => {
   const now = performance.now();
-  if (now - heardMs > LATE_MS) lose("this page hears nothing from nmesd monitor; STOP may still work", null);
-  if (now - Math.max(heardMs, openedMs) > AGAIN_MS || stream.readyState === EventSource.CLOSED) connect();
+  if (now - heardMs > LATE_MS) lose(UNHEARD, null);
+  const refused = stream?.readyState === EventSource.CLOSED && now - openedMs > REFUSED_MS;
+  if (!stream || refused || now - Math.max(heardMs, openedMs) > AGAIN_MS) connect();
 }, 250);
 
 // ---- what is shown -----------------------------------------------------------------------------------------
@@ -77,6 +86,7 @@ function show(said) {
   list("inhibits", said.inhibits);
   $("inhibited").hidden = said.inhibits.length === 0;
   say("trip", said.trip || "none since this monitor began");
+  $("emg").hidden = !said.plot;
   draw(said.at_ms / 1000, said.plot);
 }
 
