@@ -88,7 +88,7 @@ bench: $(DEV)
 # From PyPI alone, whatever index or folder this machine's settings add.
 COMPILE = env -u UV_INDEX -u UV_EXTRA_INDEX_URL -u UV_FIND_LINKS -u UV_CONSTRAINT -u UV_OVERRIDE \
 	$(BIN)/uv pip compile pyproject.toml --quiet --no-config --system-certs --no-annotate \
-	--default-index https://pypi.org/simple --universal --python-version 3.11 \
+	--default-index https://pypi.org/simple --extra monitor --universal --python-version 3.11 \
 	--generate-hashes --custom-compile-command "make lock" $(UPGRADE)
 
 # As root. Again: upgrade. Configuration and sessions stay. BUNDLE=FOLDER: offline, from `make bundle`.

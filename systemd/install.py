@@ -22,6 +22,7 @@ from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parent.parent
 UNITS = ("nmesd-guard.service", "nmesd.service")
+OPTIONAL = ("nmesd-monitor.service",)  # laid out, and restarted where somebody has started it
 PLACES = {
     "nmesd.sysusers": "usr/lib/sysusers.d/nmesd.conf",
     "nmesd.tmpfiles": "usr/lib/tmpfiles.d/nmesd.conf",
@@ -69,7 +70,7 @@ def install(root: Path, wheels: Path | None) -> None:
     activate(root, release)
     running = [
         unit
-        for unit in UNITS
+        for unit in (*UNITS, *OPTIONAL)
         if root == Path("/") and ask("systemctl", "is-active", "--quiet", unit)
     ]
     if root == Path("/") and shutil.which("systemctl"):
@@ -120,7 +121,7 @@ def lay_out(root: Path) -> None:
     """Units and what makes users and folders."""
     units = root / "etc" / "systemd" / "system"
     units.mkdir(parents=True, exist_ok=True)
-    for unit in UNITS:
+    for unit in (*UNITS, *OPTIONAL):
         shutil.copy(SOURCE / "systemd" / unit, units / unit)
     for name, place in PLACES.items():
         (root / place).parent.mkdir(parents=True, exist_ok=True)
@@ -180,9 +181,9 @@ def forget_old(releases: Path) -> None:
 def uninstall(root: Path) -> None:
     """Programs and units go; configuration and sessions stay."""
     if root == Path("/") and shutil.which("systemctl"):
-        for unit in reversed(UNITS):  # the daemon first: the guard ends at zero
+        for unit in (*OPTIONAL, *reversed(UNITS)):  # the daemon first: the guard ends at zero
             ask("systemctl", "disable", "--now", "--quiet", unit)
-    units = [root / "etc" / "systemd" / "system" / unit for unit in UNITS]
+    units = [root / "etc" / "systemd" / "system" / unit for unit in (*UNITS, *OPTIONAL)]
     others = [root / place for place in ("usr/local/bin/nmesd", "opt/nmesd", *PLACES.values())]
     for path in (*units, *others):
         path.unlink(missing_ok=True)

@@ -31,7 +31,7 @@ from nmesd.daemon.topics import Fault, Telemetry
 from nmesd.daemon.view import Tally, view
 from nmesd.engine.settings import EngineSettings
 from nmesd.errors import ConfigError, LinkError, Reason, explain
-from nmesd.units import UA_PER_MA
+from nmesd.units import NS_PER_S, UA_PER_MA
 from nmesd.wire import ActKind, Capabilities, Found, Frame, Hops, Note, Opened, Raw, Snapshot
 from nmesd.wire.notify import Beacon
 
@@ -251,6 +251,12 @@ class Daemon:
             for fault in faults:
                 self._mqtt.fault(fault)
 
+    def _age_s(self) -> float | None:
+        """How long ago the engine said what the view shows: an engine that stands still says nothing new."""
+        if self._snapshot is None:
+            return None
+        return round((time.monotonic_ns() - self._heard_ns) / NS_PER_S, 2)
+
     async def _stop_or_disarm(self, command: str) -> None:
         """What may come from the network."""
         await self._answer({"command": command}, BROKER)
@@ -263,7 +269,7 @@ class Daemon:
             self._log.warning("refused", command=command[:40], user=peer.user)
             return self._refused(request, peer, text)
         if command == "status":
-            return {"ok": True, **self._view()}
+            return {"ok": True, **self._view(), "age_s": self._age_s()}
         if command == "watch":
             return {"ok": True, "text": "events follow, a line each", "watching": True}
         if command == "reload":

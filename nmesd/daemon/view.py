@@ -77,6 +77,7 @@ def view(
         "trials": course.trials * course.sets or None,
         "outcomes": dict(tally.outcomes),
         "session_s": round(snapshot.session_ns / NS_PER_S, 1),
+        "session_left_s": left_s(course.minutes, snapshot.session_ns),
         "mode_s": round(snapshot.mode_ns / NS_PER_S, 1),
         "muscle": files.patient.muscle[snapshot.muscle].label if hears else None,
         "envelope_uv": snapshot.envelope_nv / NV_PER_UV if hears else None,
@@ -98,6 +99,11 @@ def view(
         "streams_found": found,
         "engine_pid": engine_pid,
     }
+
+
+def left_s(minutes: float, session_ns: int) -> float | None:
+    """What is left of a session's time; None where its trials alone end it."""
+    return round(max(0.0, 60 * minutes - session_ns / NS_PER_S), 1) if minutes else None
 
 
 _WORDS = {

@@ -287,6 +287,16 @@ async def test_a_train_is_given_on_a_channel_with_an_amplitude(
     assert not (await request(path, command="give", channel=3, amplitude_ma=2.5))["ok"]  # by nobody
 
 
+async def test_the_status_says_how_old_it_is(door: tuple[Path, Engine]) -> None:
+    """An engine that stands still leaves the last it said, which looks like a session that goes on."""
+    path, engine = door
+    assert (await request(path, command="status"))["age_s"] is None  # it has said nothing yet
+    engine.daemon._hear(ZERO_SHOT)
+    assert 0 <= (await request(path, command="status"))["age_s"] < 60
+    engine.daemon._heard_ns -= 100_000_000_000
+    assert 100 <= (await request(path, command="status"))["age_s"] < 160
+
+
 # ---- watching -------------------------------------------------------------------------------------
 
 

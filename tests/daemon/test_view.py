@@ -9,6 +9,7 @@ from nmesd.daemon.files import Files
 from nmesd.daemon.view import Tally, view
 from nmesd.errors import EXPLAIN, Reason
 from nmesd.sim.session_files import files_of, one_muscle
+from nmesd.units import NS_PER_S
 from nmesd.wire import GuardState, Snapshot
 
 NUMBERS = ("trip_value", "trip_limit", "trip_unit", "trip_channel")
@@ -101,13 +102,19 @@ def test_the_course_of_the_session_is_told() -> None:
     seen = seen_by(snapshot(mode=Mode.REST), CYCLIC)
     assert (seen["programme"], seen["patient"]) == ("rehearsal", "P7")
     assert (seen["trials_done"], seen["trials"]) == (5, 30)
-    assert (seen["session_s"], seen["mode_s"]) == (60.0, 1.5)
+    assert (seen["session_s"], seen["session_left_s"], seen["mode_s"]) == (60.0, None, 1.5)
     assert (seen["muscle"], seen["envelope_uv"], seen["on_uv"]) == (
         None,
         None,
         None,
     )  # none is heard
     assert seen_by(snapshot(mode=Mode.REST))["muscle"] == "biceps"
+
+
+def test_what_is_left_of_the_session_ends_at_nothing() -> None:
+    for session_s, left_s in ((0, 7200.0), (60, 7140.0), (7300, 0.0)):
+        seen = seen_by(snapshot(session_ns=session_s * NS_PER_S))
+        assert seen["session_left_s"] == left_s
 
 
 def test_what_the_trials_came_to_is_counted_from_the_arming_on() -> None:

@@ -20,6 +20,7 @@ LINT = (
 ROOMS = (
     "amplitude", "calibrating", "cli", "commissioning", "core", "daemon", "doctor", "drivers", "engine", "errors",
     "guard",
+    "monitor",
     "realtime",
     "sessions", "sim", "toml", "units", "wire",
 )  # fmt: skip
@@ -61,6 +62,11 @@ VIOLATIONS = [
     ("nmesd.daemon.a", "nmesd.guard.a", "daemon"),
     ("nmesd.daemon.a", "nmesd.drivers.a", "daemon"),
     ("nmesd.daemon.a", "nmesd.sim.a", "sim"),
+    ("nmesd.monitor.a", "nmesd.guard.a", "monitor"),
+    ("nmesd.monitor.a", "nmesd.engine.a", "monitor"),
+    ("nmesd.monitor.a", "nmesd.daemon.a", "monitor"),
+    ("nmesd.monitor.a", "pylsl", "monitor"),
+    ("nmesd.daemon.a", "nmesd.monitor.a", "layers"),
     ("nmesd.sessions.a", "nmesd.engine.a", "sessions"),
     ("nmesd.sessions.a", "nmesd.guard.a", "sessions"),
     ("nmesd.sessions.a", "pylsl", "sessions"),
@@ -94,6 +100,7 @@ ALLOWED = [
     ("nmesd.daemon.a", "asyncio"),
     ("nmesd.sessions.a", "dsp.design"),
     ("nmesd.sessions.a", "nmesd.core.a"),
+    ("nmesd.monitor.a", "nmesd.wire.a"),
     ("nmesd.sim.a", "nmesd.drivers.a"),
     ("nmesd.cli.a", "nmesd.guard.a"),
     ("nmesd.cli.a", "nmesd.sim.a"),

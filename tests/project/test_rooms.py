@@ -30,6 +30,7 @@ MAY_USE: dict[str, set[str]] = {
     "nmesd/commissioning": {"serial"},
     "nmesd/amplitude": set(),
     "nmesd/doctor": {"pylsl"},
+    "nmesd/monitor": {"starlette", "uvicorn"},
     "nmesd/cli": {"numpy", "pylsl", "structlog", "pydantic", "typer", "rich", "pyxdf"},
 }
 OURS = {"nmesd", "dsp"}

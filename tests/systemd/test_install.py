@@ -52,7 +52,8 @@ def test_everything_has_its_place_and_its_owner(installer: ModuleType, tmp_path:
     )
     assert unit.stat().st_mode & 0o777 == 0o660
     assert 'client_user = "nmesd"' in [line[:21] for line in guard.read_text().splitlines()]
-    assert (tmp_path / "etc/systemd/system/nmesd-guard.service").exists()
+    for name in ("nmesd-guard", "nmesd", "nmesd-monitor"):
+        assert (tmp_path / f"etc/systemd/system/{name}.service").exists()
     assert str((tmp_path / "opt/nmesd").readlink()) == "/opt/nmesd-releases/202600"
     assert str((tmp_path / "usr/local/bin/nmesd").readlink()) == "/opt/nmesd/bin/nmesd"
 
@@ -86,6 +87,7 @@ def test_uninstalled_the_configuration_and_sessions_stay(
         "opt/nmesd-releases",
         "usr/local/bin/nmesd",
         "etc/systemd/system/nmesd.service",
+        "etc/systemd/system/nmesd-monitor.service",
     ):
         assert not os.path.lexists(tmp_path / gone)
 
