@@ -13,8 +13,6 @@ go sooner.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import groupby
-from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -36,6 +34,7 @@ from nmesd.core.values import (
 )
 from nmesd.errors import RecordError
 from nmesd.sessions.folder import Folder
+from nmesd.sessions.hops import hops_of
 from nmesd.units import MHZ_PER_HZ, NS_PER_S
 
 GRACE_S: Final = 0.5
@@ -85,7 +84,7 @@ def heard(folder: Folder, muscle: int = 0) -> Heard:
             f"{folder.path}: nobody was asked to try ({core.programme.kind.name}): give sessions of a triggered "
             "or a biofeedback programme"
         )
-    hops, fresh = _hops(folder, [stream["labels"].index(label) for label in stream["columns"]])
+    hops, fresh = hops_of(folder, [stream["labels"].index(label) for label in stream["columns"]])
     entries = list(folder.entries())
     return Heard(
         folder.path.name, hops, fresh, stretches(entries, core, muscle, len(hops)), core, chain
@@ -149,19 +148,3 @@ def _of_trial(done: TrialDone, trial: _UnderWay, muscle: int, grace: int, timeou
     if done.purpose is Trial.NO_GO:
         return Stretch(first=first, cue=last, last=last)
     return Stretch(first=first, cue=cue, last=last, full=current < 0 or last < current)
-
-
-def _hops(folder: Folder, channels: list[int]) -> tuple[NDArray[np.float64], frozenset[int]]:
-    """As `dsp.hops` cuts them: what a fresh start leaves of one is dropped."""
-    size = int(folder.settings["core"]["hop_samples"])
-    pieces: list[NDArray[np.float64]] = []
-    fresh, hops = set[int](), 0
-    for _, chunks in groupby(folder.emg(), key=attrgetter("epoch")):
-        samples = np.concatenate([chunk.samples[:, channels] for chunk in chunks])
-        whole = len(samples) // size
-        pieces.append(samples[: whole * size].reshape(whole, size, -1).astype(np.float64))
-        fresh.add(hops)
-        hops += whole
-    if not pieces:
-        raise RecordError(f"{folder.path}: no EMG in it: give another session")
-    return np.concatenate(pieces), frozenset(fresh)

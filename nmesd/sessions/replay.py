@@ -12,7 +12,7 @@ from dsp.hops import HopCutter
 from nmesd.core.decider import Decider
 from nmesd.core.journal import Entry
 from nmesd.core.plain import core_settings
-from nmesd.core.values import Act
+from nmesd.core.values import Act, Hop
 from nmesd.sessions.folder import Folder
 
 Noted = tuple[int, Entry]
@@ -26,8 +26,10 @@ class Replay(NamedTuple):
     diverged: tuple[int, Noted | None, Noted | None] | None
 
 
-def decide_again(folder: Folder) -> tuple[int, list[Noted]]:
-    """(hops, journal) of the recorded EMG and acts under the recorded settings."""
+def decide_again(
+    folder: Folder, hear: Callable[[Hop], object] = lambda _: None
+) -> tuple[int, list[Noted]]:
+    """(hops, journal) of the recorded EMG and acts under the recorded settings. `hear` is told each hop of EMG."""
     noted: list[Noted] = []
     core = core_settings(folder.settings["core"])
     entries = list(folder.entries())
@@ -57,6 +59,7 @@ def decide_again(folder: Folder) -> tuple[int, list[Noted]]:
         for hop in cutter.cut(chunk.samples[:, channels]):
             _apply_due(decider.hops, acts, decider.act)
             decider.hop(hop)
+            hear(decider.last)
     _apply_due(decider.hops, acts, decider.act)
     return decider.hops, noted
 

@@ -33,7 +33,10 @@ from nmesd.daemon.files import Files, read_files
 from nmesd.engine.settings import EngineSettings
 from nmesd.errors import Reason
 from nmesd.sessions.folder import Folder, Writer
+from nmesd.sim.rehearsal import Person, Session
 from nmesd.sim.session_files import write_files
+from nmesd.sim.spec import PatientSpec
+from nmesd.sim.virtual_patient import VirtualPatient
 from nmesd.wire import Raw
 
 RATE_HZ, HOP_NS = 200, 5_000_000  # the slowest stream there may be
@@ -122,3 +125,34 @@ def by_hand(trials: int, rest: int, asked: int) -> list[tuple[int, Entry]]:
         entries.append((at, done))
         before, why = Mode.READY, Why.TIMEOUT
     return entries
+
+
+class _Kept:
+    """A virtual patient whose EMG is kept."""
+
+    def __init__(self, patient: VirtualPatient) -> None:
+        self._patient, self.emg = patient, list[Array]()
+
+    def generate(self, n: int) -> Array:
+        self.emg.append(
+            self._patient.generate(n).astype(np.float32).astype(np.float64)
+        )  # as recorded
+        return self.emg[-1]
+
+    def hear(self, sample: int, amplitude_ua: int, pulse_width_us: int) -> None:
+        self._patient.hear(sample, amplitude_ua, pulse_width_us)
+
+    @property
+    def position(self) -> int:
+        return self._patient.position
+
+
+def rehearsed(path: Path, files: Files, spec: PatientSpec, started: str, seed: int = 1) -> Folder:
+    """A whole session with the virtual patient, artefact and M-wave in its EMG."""
+    settings = engine_settings(files)
+    done = Session(settings, spec, Person(seed=seed), 4)
+    kept = _Kept(done.patients[0])
+    done.loop._patients = [kept]  # type: ignore[list-item]
+    done.run(3600)
+    entries = [(entry.t_ns // HOP_NS, entry) for entry in done.entries]
+    return record(path, files, np.concatenate(kept.emg)[:, 0], entries, started)

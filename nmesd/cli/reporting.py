@@ -1,0 +1,101 @@
+"""After a session: report and export."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from nmesd.cli.app import app
+from nmesd.cli.common import AsJson
+from nmesd.errors import ConfigError, RecordError
+
+
+@app.command()
+def report(
+    folders: Annotated[list[Path], typer.Argument(help="session folders, or folders of sessions")],
+    patient: Annotated[
+        str, typer.Option(help="code: the course of this person over all the sessions")
+    ] = "",
+    out: Annotated[
+        Path | None, typer.Option(help="the HTML file [default: report.html in the session, or CODE.html]")
+    ] = None,
+    *,
+    pdf: Annotated[bool, typer.Option(help="also as PDF, where there is a Chromium")] = True,
+    as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """A page for a therapist: one session with every trial, or one person over weeks; numbers in a CSV beside it."""
+    from nmesd.sessions import chromium
+    from nmesd.sessions.several import sessions_in
+
+    sessions = sessions_in(folders)
+    if patient:
+        codes = sorted({str(one.session.get("patient", "")) for one in sessions})
+        sessions = [one for one in sessions if one.session.get("patient") == patient]
+        if not sessions:
+            raise RecordError(f"no session of {patient!r}: there are some of {', '.join(codes)}")
+        path = out or Path(f"{patient}.html")
+        html, rows, columns = _of_patient(patient, sessions)
+    elif len(sessions) == 1:
+        path = out or sessions[0].path / "report.html"
+        html, rows, columns = _of_session(sessions[0])
+    else:
+        raise ConfigError(f"{len(sessions)} sessions: name one, or a person with --patient CODE")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(html, encoding="utf-8")
+    written = {"html": str(path), "csv": str(_table(path.with_suffix(".csv"), columns, rows))}
+    if pdf and chromium.found():
+        chromium.pdf(path, path.with_suffix(".pdf"))
+        written["pdf"] = str(path.with_suffix(".pdf"))
+    if as_json:
+        typer.echo(json.dumps({**written, "rows": rows}))
+        return
+    for one in written.values():
+        typer.echo(one)
+    if pdf and "pdf" not in written:
+        typer.echo("no PDF: no Chromium here; print the HTML from a browser")
+
+
+def _of_session(session: Any) -> tuple[str, list[dict[str, Any]], Sequence[str]]:
+    from nmesd.sessions.session_report import COLUMNS, session_page, session_rows
+
+    (story,) = _stories([session])
+    return session_page(story), session_rows(story), COLUMNS
+
+
+def _of_patient(code: str, sessions: list[Any]) -> tuple[str, list[dict[str, Any]], Sequence[str]]:
+    from nmesd.sessions.patient_report import COLUMNS, patient_page, patient_rows, summary
+
+    found = [summary(story) for story in _stories(sessions)]
+    return patient_page(code, found), patient_rows(found), COLUMNS
+
+
+def _stories(sessions: list[Any]) -> Any:
+    """One after the other, with a progress bar: the EMG of each is run again through the chain."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from nmesd.sessions.story import story
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        for number, session in enumerate(sessions, 1):
+            bar = progress.add_task(f"{session.path.name}, {number} of {len(sessions)}", total=1.0)
+            yield story(session, partial(_tell, progress, bar))
+            progress.remove_task(bar)
+
+
+def _tell(progress: Any, bar: Any, share: float) -> None:
+    progress.update(bar, completed=share)
+
+
+def _table(path: Path, columns: Sequence[str], rows: list[dict[str, Any]]) -> Path:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
