@@ -29,7 +29,7 @@ def report(
     pdf: Annotated[bool, typer.Option(help="also as PDF, where there is a Chromium")] = True,
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
-    """A page for a therapist: one session with every trial, or one person over weeks; numbers in a CSV beside it."""
+    """A page for a therapist: one session with every trial, or one person over weeks; the numbers in a CSV."""
     from nmesd.sessions import chromium
     from nmesd.sessions.several import sessions_in
 
@@ -59,6 +59,42 @@ def report(
         typer.echo(one)
     if pdf and "pdf" not in written:
         typer.echo("no PDF: no Chromium here; print the HTML from a browser")
+
+
+@app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(help="a session folder")],
+    out: Annotated[Path, typer.Argument(help="the dataset: a new folder, or one to add to")],
+    fact: Annotated[
+        list[str] | None, typer.Option(help="what the record does not know: EMGReference='right patella'; again")
+    ] = None,
+    *,
+    bids: Annotated[bool, typer.Option("--bids", help="BIDS-EMG 1.11: BDF, events, sidecars")] = False,
+    as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """A session in a form that other programs read."""
+    from nmesd.sessions.bids import export as export_bids
+    from nmesd.sessions.folder import Folder
+
+    if not bids:
+        raise ConfigError("say in which form: --bids")
+    facts = {}
+    for one in fact or []:
+        name, equals, value = one.partition("=")
+        if not equals or not value:
+            raise ConfigError(
+                f"--fact {one!r}: must be NAME=VALUE, as EMGReference='right patella'"
+            )
+        facts[name] = value
+    done = export_bids(Folder(folder), out, facts)
+    if as_json:
+        typer.echo(
+            json.dumps({"files": [str(path) for path in done.files], "unknown": done.unknown})
+        )
+        return
+    typer.echo(f"{len(done.files)} files in {out}")
+    for name in done.unknown:
+        typer.echo(f"  {name} is n/a: say --fact {name}=..., or fill it in in *_emg.json")
 
 
 def _of_session(session: Any) -> tuple[str, list[dict[str, Any]], Sequence[str]]:
