@@ -136,7 +136,11 @@ def _row(name: str, one: Tried) -> dict[str, Any]:
 
 def _in_words(told: dict[str, Any], false_per_min: float, out: Path | None) -> list[str]:
     head = f"{'settings':32} {'on µV':>7} {'success':>16} {'unknown':>8} {'false/min':>10} {'latency s':>10}"
-    calm = [row for row in told["tried"] if row["false_per_min"] <= false_per_min]
+    calm = [
+        row
+        for row in told["tried"]
+        if row["false_per_min"] <= false_per_min and row["success"] + row["miss"] >= row["unknown"]
+    ]
     ranked = sorted(calm, key=lambda row: (-row["success_percent"], row["latency_s"] or 0.0))
     lines = [
         f"{told['sessions']} sessions, {told['muscle']}; at most {false_per_min:g} false triggers a minute:",

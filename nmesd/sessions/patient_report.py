@@ -12,8 +12,9 @@ from nmesd.errors import RecordError
 from nmesd.sessions.page import page, part, table
 from nmesd.sessions.session_report import dose_in_words, rate_in_words
 from nmesd.sessions.story import Story
-from nmesd.sessions.trial_picture import figure_of, svg
+from nmesd.sessions.trial_picture import figure_of, from_zero, svg
 from nmesd.sessions.trials import report, wilson
+from nmesd.units import NV_PER_UV
 
 COLUMNS = (
     "started", "programme", "trials", "success_percent", "hits", "asked", "effort_uv", "threshold_uv", "latency_s",
@@ -46,7 +47,7 @@ def summary(story: Story) -> Summary:
             f"a session of {story.facts.get('patient')} has no date: leave it out"
         ) from None
     efforts = [trial.effort_uv for trial in story.trials if trial.effort_uv is not None]
-    levels = [trial.done.on_nv / 1000 for trial in story.trials if trial.asked]
+    levels = [trial.done.on_nv / NV_PER_UV for trial in story.trials if trial.asked]
     return Summary(
         started=started,
         patient=str(story.facts.get("patient", "")),
@@ -111,12 +112,13 @@ def course_picture(sessions: Sequence[Summary]) -> str:
         if known:
             axes.plot(*zip(*known, strict=True), color=colour, marker="o", linewidth=1)
         axes.set(ylabel=said)
-        axes.set_ylim(bottom=0)
         axes.grid(alpha=0.3)
     known = [(a, one.threshold_uv) for a, one in zip(at, sessions, strict=True) if one.threshold_uv]
     if known:
         effort.plot(*zip(*known, strict=True), color="#222222", linestyle="--", label="threshold")
         effort.legend(loc="upper right", fontsize="small")
+    for axes in (effort, latency, dose):
+        from_zero(axes)
     success.set_ylim(0, 103)
     return svg(figure)
 

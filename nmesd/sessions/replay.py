@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
+from dsp.blocks import Array
 from dsp.chain import Chain
 from dsp.coefficients import ChainCoefficients
 from dsp.hops import HopCutter
@@ -16,6 +17,8 @@ from nmesd.core.values import Act, Hop
 from nmesd.sessions.folder import Folder
 
 Noted = tuple[int, Entry]
+Hear = Callable[[Hop, Array], object]
+"""A hop of EMG, and the sum of squares of its filtered samples, a column each: the same memory every time."""
 
 
 class Replay(NamedTuple):
@@ -27,9 +30,9 @@ class Replay(NamedTuple):
 
 
 def decide_again(
-    folder: Folder, hear: Callable[[Hop], object] = lambda _: None
+    folder: Folder, hear: Hear = lambda _hop, _energy: None
 ) -> tuple[int, list[Noted]]:
-    """(hops, journal) of the recorded EMG and acts under the recorded settings. `hear` is told each hop of EMG."""
+    """(hops, journal) of the recorded EMG and acts under the recorded settings. `hear` is told each hop."""
     noted: list[Noted] = []
     core = core_settings(folder.settings["core"])
     entries = list(folder.entries())
@@ -48,7 +51,8 @@ def decide_again(
     coefficients = ChainCoefficients.from_dict(folder.settings["chain"])
     labels, columns = (folder.settings["stream"][name] for name in ("labels", "columns"))
     channels = [labels.index(label) for label in columns]
-    decider = Decider(Chain(coefficients, len(channels)), core, note)
+    chain = Chain(coefficients, len(channels))
+    decider = Decider(chain, core, note)
     cutter = HopCutter(coefficients.hop_samples, len(channels))
     epoch = 0
     for chunk in folder.emg():
@@ -59,7 +63,7 @@ def decide_again(
         for hop in cutter.cut(chunk.samples[:, channels]):
             _apply_due(decider.hops, acts, decider.act)
             decider.hop(hop)
-            hear(decider.last)
+            hear(decider.last, chain.energy_uv2)
     _apply_due(decider.hops, acts, decider.act)
     return decider.hops, noted
 

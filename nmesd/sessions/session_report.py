@@ -25,9 +25,10 @@ COLUMNS = (
     "pulses", "charge_uc", "current_s",
 )  # fmt: skip
 _KEY = (
-    "Seconds from the cue. Grey: EMG as recorded, its middle taken off. Blue: envelope, from the recorded EMG run "
-    "again through the filters. Dashed: threshold. Orange: current, of the strongest channel; EMG during it is "
-    "artefact and M-wave, and is not looked at. All panels of a muscle have one scale; what is higher is cut off."
+    "Seconds from the cue; microvolts, from the recorded EMG run again through the filters. Grey: filtered EMG, "
+    "its size to both sides. Blue: envelope. Dashed: threshold. Orange: current, of the strongest channel; EMG "
+    "during it is artefact and M-wave, and is not looked at. All panels of a muscle have one scale; what is higher "
+    "is cut off."
 )
 
 
@@ -76,7 +77,7 @@ def _tiles(story: Story, found: dict[str, Any]) -> list[tuple[str, str, str]]:
         ("success", *rate_in_words(found["success"])),
         ("latency", late, "from cue to decision, median"),
         ("dose", *dose_in_words(found)),
-        ("trials", str(found["trials"]), f"in {story.armed_s / 60:.0f} min armed"),
+        ("trials", str(found["trials"]), f"in {story.armed_s / 60:.1f} min armed"),
         ("faults", str(len(story.faults)), "stopped and latched" if story.faults else "none"),
     ]
     if found["false_positive"] is not None:

@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from nmesd.core.journal import Entry
 from nmesd.core.plain import core_settings
 from nmesd.core.values import (
     ARMED_MODES,
@@ -24,7 +25,6 @@ from nmesd.core.values import (
 )
 from nmesd.errors import EXPLAIN
 from nmesd.sessions.folder import Folder
-from nmesd.sessions.hops import hops_of
 from nmesd.sessions.replay import decide_again
 from nmesd.units import MHZ_PER_HZ, NS_PER_S, NV_PER_UV, UA_PER_MA
 
@@ -70,14 +70,15 @@ class Fault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """A session. `envelope_uv` (hops, columns) and `emg_uv` (hops, samples, columns) have no rows without EMG."""
+    """A session. `envelope_uv` and `rms_uv` are (hops, columns), without rows where no EMG was heard."""
 
     facts: dict[str, Any]
     core: CoreSettings
     labels: tuple[str, ...]
     hop_s: float
     envelope_uv: NDArray[np.float64]
-    emg_uv: NDArray[np.float64]
+    rms_uv: NDArray[np.float64]
+    """Of the filtered EMG, of each hop."""
     trials: tuple[TrialStory, ...]
     thresholds: tuple[tuple[float, int, float], ...]
     """(seconds, muscle, on threshold in µV from then on)."""
@@ -100,22 +101,23 @@ def story(folder: Folder, show: Show = lambda _: None) -> Story:
     """The journal, and the envelope from the recorded EMG run again through the chain. Raises RecordError."""
     core, stream = core_settings(folder.settings["core"]), folder.settings["stream"]
     hop_s = core.hop_samples * MHZ_PER_HZ / core.rate_mhz
-    envelope_uv, emg_uv = np.zeros((0, 0)), np.zeros((0, core.hop_samples, 0))
+    envelope_uv, rms_uv = np.zeros((0, 0)), np.zeros((0, 0))
     labels: tuple[str, ...] = ()
     if stream is not None:
         labels = tuple(stream["columns"])
-        emg_uv, _ = hops_of(folder, [stream["labels"].index(label) for label in labels])
-        envelope_uv = _envelope(folder, len(emg_uv), show)
+        envelope_uv, rms_uv = _again(folder, core.hop_samples, show)
     teller = _Teller(core, hop_s, envelope_uv)
     for _, entry in folder.entries():
         teller.hear(entry)
+    if teller.armed:  # the record ends in mid-session
+        teller.armed_s += teller.last_s - teller.armed_from_s
     return Story(
         facts=folder.session,
         core=core,
         labels=labels,
         hop_s=hop_s,
         envelope_uv=envelope_uv,
-        emg_uv=emg_uv,
+        rms_uv=rms_uv,
         trials=tuple(teller.trials),
         thresholds=tuple(teller.thresholds),
         faults=tuple(teller.faults),
@@ -123,16 +125,23 @@ def story(folder: Folder, show: Show = lambda _: None) -> Story:
     )
 
 
-def _envelope(folder: Folder, hops: int, show: Show) -> NDArray[np.float64]:
-    rows: list[tuple[int, ...]] = []
+def _again(
+    folder: Folder, hop_samples: int, show: Show
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Envelope and r.m.s. of each hop, microvolts."""
+    envelope_nv: list[tuple[int, ...]] = []
+    energy_uv2: list[list[float]] = []
+    last = max((hop for hop, _ in folder.entries()), default=0)
 
-    def hear(hop: Hop) -> None:
-        rows.append(hop.envelope_nv)
-        if len(rows) % 4096 == 0:
-            show(len(rows) / max(1, hops))
+    def hear(hop: Hop, energy: NDArray[np.float64]) -> None:
+        envelope_nv.append(hop.envelope_nv)
+        energy_uv2.append(energy.tolist())
+        if len(envelope_nv) % 4096 == 0:
+            show(min(1.0, len(envelope_nv) / max(1, last)))
 
     decide_again(folder, hear)
-    return np.array(rows, dtype=np.float64) / NV_PER_UV
+    rms_uv = np.sqrt(np.array(energy_uv2) / hop_samples)
+    return np.array(envelope_nv, dtype=np.float64) / NV_PER_UV, rms_uv
 
 
 @dataclass
@@ -146,15 +155,18 @@ class _Teller:
     thresholds: list[tuple[float, int, float]] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     armed_s: float = 0.0
-    _armed_from: float = 0.0
+    armed: bool = False
+    armed_from_s: float = 0.0
+    last_s: float = 0.0
     _asked: str = ""
     _cue_s: float = 0.0
     _decided_s: float | None = None
     _train: list[tuple[float, float]] = field(default_factory=list)
     _given: dict[int, float] = field(default_factory=dict)
 
-    def hear(self, entry: object) -> None:
+    def hear(self, entry: Entry) -> None:
         """The next entry."""
+        self.last_s = entry.t_ns / NS_PER_S
         match entry:
             case ModeChanged():
                 self._mode(entry)
@@ -173,14 +185,15 @@ class _Teller:
     def _mode(self, entry: ModeChanged) -> None:
         at_s = entry.t_ns / NS_PER_S
         if entry.before is Mode.DISARMED and entry.after in ARMED_MODES:
-            self._armed_from = at_s
+            self.armed_from_s = at_s
             self.thresholds += [
                 (at_s, number, muscle.on_nv / NV_PER_UV)
                 for number, muscle in enumerate(self.core.muscles)
                 if muscle.on_nv
             ]
         elif entry.before in ARMED_MODES and entry.after not in ARMED_MODES:
-            self.armed_s += at_s - self._armed_from
+            self.armed_s += at_s - self.armed_from_s
+        self.armed = entry.after in ARMED_MODES
         if entry.before is Mode.READY:
             self._decided_s = at_s
         if entry.after is Mode.STIMULATING and entry.before is Mode.REST:

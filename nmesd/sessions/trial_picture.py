@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from nmesd.core.values import Outcome
 from nmesd.errors import ConfigError
 from nmesd.sessions.story import Story, TrialStory
-from nmesd.units import NS_PER_S
+from nmesd.units import NS_PER_S, NV_PER_UV
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLUMNS: Final = 5
+COLUMNS: Final = 6
 BEFORE_S, AFTER_S = 1.5, 1.0
 MOST_S: Final = 12.0  # of a panel: a plateau of minutes is cut
 SETTLES_S: Final = 0.3  # `dsp.design`
@@ -87,7 +87,7 @@ def course_picture(story: Story) -> str:
             latency.plot(at, late, label=f"{len(of)} {WORDS[outcome]}", **style)
             seen = [np.nan if trial.effort_uv is None else trial.effort_uv for trial in of]
             effort.plot(at, seen, **style)
-    latency.set(ylabel="latency, s", ylim=(0, None))
+    latency.set(ylabel="latency, s")
     for number, muscle in enumerate(story.core.muscles):
         moved = [(at_s, uv) for at_s, of_muscle, uv in story.thresholds if of_muscle == number]
         if moved:
@@ -98,16 +98,24 @@ def course_picture(story: Story) -> str:
                 np.array(at_s) / 60, uv, where="post", color=THRESHOLD, linewidth=1,
                 linestyle=("--", ":", "-.", "-")[number % 4], label=f"threshold, {name}",
             )  # fmt: skip
-    effort.set(xlabel="minutes", ylabel="effort, µV", ylim=(0, None))
+    effort.set(xlabel="minutes", ylabel="effort, µV")
+    for axes in (latency, effort):
+        from_zero(axes)
     figure.legend(loc="outside upper right", ncols=len(COLOURS), fontsize="small")
     return svg(figure)
+
+
+def from_zero(axes: Axes) -> None:
+    """All that is shown, with room above."""
+    top = axes.dataLim.ymax
+    axes.set_ylim(0, 1.15 * top if np.isfinite(top) and top > 0 else 1)
 
 
 def _top_uv(story: Story, column: int) -> float:
     """One scale for all panels of a muscle, so that they can be compared: artefacts are cut off."""
     efforts = [trial.effort_uv or 0.0 for trial in story.trials if story.column(trial) == column]
     levels = [uv for _, number, uv in story.thresholds if story.core.muscles[number].emg == column]
-    return 1.3 * max([*efforts, *levels, 1.0])
+    return 2.5 * max([*efforts, *levels, 1.0])
 
 
 def _panel(axes: Axes, story: Story, trial: TrialStory, tops: list[float], most_ma: float) -> None:
@@ -119,16 +127,16 @@ def _panel(axes: Axes, story: Story, trial: TrialStory, tops: list[float], most_
     if story.labels:
         column = story.column(trial)
         first, last = (round(s / story.hop_s) for s in (from_s, to_s))
-        emg_uv = story.emg_uv[first:last, :, column]
-        if emg_uv.size:
-            ends = from_s - trial.cue_s, from_s - trial.cue_s + len(emg_uv) * story.hop_s
-            t_s, low, high = _spread(emg_uv.ravel() - np.median(emg_uv), *ends)
-            axes.fill_between(t_s, low, high, color=EMG, linewidth=0)
-            envelope = story.envelope_uv[first:last, column]
-            t_s, _, high = _spread(envelope, *ends)
+        envelope_uv, rms_uv = (of[first:last, column] for of in (story.envelope_uv, story.rms_uv))
+        if rms_uv.size:
+            begin_s = from_s - trial.cue_s
+            ends = begin_s, begin_s + len(rms_uv) * story.hop_s
+            t_s, high = _strongest(rms_uv, *ends)
+            axes.fill_between(t_s, -high, high, color=EMG, linewidth=0)
+            t_s, high = _strongest(envelope_uv, *ends)
             high = np.where(_blind(trial, story, t_s + trial.cue_s), np.nan, high)
             axes.plot(t_s, high, color=ENVELOPE, linewidth=1)
-        on_uv = trial.done.on_nv / 1000
+        on_uv = trial.done.on_nv / NV_PER_UV
         axes.axhline(on_uv, color=THRESHOLD, linestyle="--", linewidth=0.8)
         axes.axvline(0, color=THRESHOLD, linewidth=0.6)
         axes.set_ylim(-tops[column], tops[column])
@@ -155,12 +163,11 @@ def _blind(trial: TrialStory, story: Story, t_s: NDArray[np.float64]) -> NDArray
     return (t_s >= next(t for t, ma in trial.train if ma)) & (t_s < over_s)
 
 
-def _spread(
+def _strongest(
     values: NDArray[np.float64], from_s: float, to_s: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Seconds, least and most of each of `POINTS` pieces: no peak is lost by leaving out."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Seconds, and the most of each of `POINTS` pieces: no peak is lost by leaving out."""
     step = max(1, len(values) // POINTS)
     pieces = len(values) // step
-    cut = values[: pieces * step].reshape(pieces, step)
     t_s = from_s + (np.arange(pieces) + 0.5) * step / len(values) * (to_s - from_s)
-    return t_s, cut.min(axis=1), cut.max(axis=1)
+    return t_s, values[: pieces * step].reshape(pieces, step).max(axis=1)

@@ -4,22 +4,26 @@ import csv
 import json
 import os
 import re
+from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from nmesd.cli import app
-from nmesd.core.values import Outcome
+from nmesd.core.values import Mode, ModeChanged, Outcome, Trip, Why
+from nmesd.errors import EXPLAIN, Reason
 from nmesd.sessions import chromium
 from nmesd.sessions.folder import Folder
 from nmesd.sessions.page import NOTICE
 from nmesd.sessions.replay import replay
+from nmesd.sessions.session_report import session_page
 from nmesd.sessions.story import story
 from nmesd.sessions.trials import report, trials_of
 from nmesd.sim.spec import PatientSpec
-from tests.sessions.recorded import RATE_HZ, files_in, rehearsed
+from tests.sessions.recorded import HOP_NS, RATE_HZ, by_hand, files_in, record, rehearsed
 
 COURSE = {
     "purpose": "x", "kind": "triggered", "trial": {"rest_s": 2, "relax_s": 0.3, "timeout_s": 3},
@@ -97,7 +101,7 @@ def test_a_session_is_on_one_page(sessions: list[Folder], tmp_path: Path) -> Non
 def test_a_trial_is_told_as_it_was(sessions: list[Folder]) -> None:
     told = story(sessions[0])
     assert told.faults == ()
-    assert len(told.envelope_uv) == len(told.emg_uv)
+    assert told.envelope_uv.shape == told.rms_uv.shape == (told.envelope_uv.shape[0], 1)
     moved = [uv for _, _, uv in told.thresholds]
     assert moved[0] == 7.0
     assert len(set(moved)) > 1
@@ -109,6 +113,21 @@ def test_a_trial_is_told_as_it_was(sessions: list[Folder]) -> None:
         assert trial.train[-1][1] == 0
         assert trial.effort_uv is not None
         assert trial.effort_uv < 200  # the artefact is not in it
+
+
+def test_a_fault_is_told_with_its_remedy(tmp_path: Path) -> None:
+    files = files_in(tmp_path / "files", MUSCLE, COURSE)
+    at = 2 * RATE_HZ
+    t_ns = at * HOP_NS
+    trip = ModeChanged(
+        t_ns, Mode.REST, Mode.TRIPPED, Why.TRIP, Reason.EMG_STALE, 30_000_000, 15_000_000
+    )
+    entries = [*by_hand(0, 0, 0), (at, Trip(t_ns, Reason.EMG_STALE, 1, 2)), (at, trip)]
+    folder = record(tmp_path / "s", files, np.zeros(at + 5), entries)
+    html = session_page(story(folder))
+    assert "EMG_STALE" in html
+    assert escape(EXPLAIN[Reason.EMG_STALE].remedy) in html
+    assert "No trial was finished" in html
 
 
 def test_a_person_over_weeks(sessions: list[Folder], tmp_path: Path) -> None:
@@ -143,7 +162,7 @@ def test_the_page_as_pdf_and_as_a_picture(sessions: list[Folder], tmp_path: Path
     assert (tmp_path / "a.pdf").read_bytes()[:5] == b"%PDF-"
     # NMESD_PICTURES=docs/pictures makes the README's anew.
     shot = Path(os.environ.get("NMESD_PICTURES", tmp_path)).resolve() / "report.png"
-    chromium.picture(out, shot, 1150, 1000)
+    chromium.picture(out, shot, 1150, 900)
     data = shot.read_bytes()
     assert data[:4] == b"\x89PNG"
     assert int.from_bytes(data[16:20], "big") == 1150
