@@ -13,7 +13,7 @@ import typer
 
 from nmesd.cli.app import app
 from nmesd.cli.common import AsJson
-from nmesd.errors import ConfigError, RecordError
+from nmesd.errors import ConfigError
 
 
 @app.command()
@@ -31,14 +31,11 @@ def report(
 ) -> None:  # fmt: skip
     """A page for a therapist: one session with every trial, or one person over weeks; the numbers in a CSV."""
     from nmesd.sessions import chromium
-    from nmesd.sessions.several import sessions_in
+    from nmesd.sessions.several import of_patient, sessions_in
 
     sessions = sessions_in(folders)
     if patient:
-        codes = sorted({str(one.session.get("patient", "")) for one in sessions})
-        sessions = [one for one in sessions if one.session.get("patient") == patient]
-        if not sessions:
-            raise RecordError(f"no session of {patient!r}: there are some of {', '.join(codes)}")
+        sessions = of_patient(sessions, patient)
         path = out or Path(f"{patient}.html")
         html, rows, columns = _of_patient(patient, sessions)
     elif len(sessions) == 1:

@@ -11,6 +11,7 @@ import typer
 
 from nmesd.cli.app import app
 from nmesd.cli.common import AsJson
+from nmesd.errors import RecordError
 
 if TYPE_CHECKING:
     from nmesd.sessions.sweep import Tried
@@ -28,6 +29,7 @@ def tune(
     config: Annotated[
         Path | None, typer.Option(help="nmesd.toml to change, instead of the files of the last session")
     ] = None,
+    patient: Annotated[str, typer.Option(help="code, where there are sessions of several")] = "",
     muscle: Annotated[str, typer.Option(help="its label, if the patient has several")] = "",
     false_per_min: Annotated[
         float, typer.Option(min=0, help="how many false triggers a minute are allowed")
@@ -66,11 +68,17 @@ def tune(
     from rich.progress import Progress
 
     from nmesd.daemon.tuning import ENVELOPES, Grid, base_of, candidates, suggestion, write
-    from nmesd.sessions.several import sessions_in
+    from nmesd.sessions.asked import asks
+    from nmesd.sessions.several import of_patient, sessions_in
     from nmesd.sessions.sweep import Candidate, best, cluster, cores, sweep
     from nmesd.sessions.tune_picture import tune_picture
 
-    paths = [session.path.resolve() for session in sessions_in(folders)]
+    sessions = of_patient(sessions_in(folders), patient)
+    paths = [session.path.resolve() for session in sessions if asks(session)]
+    if not paths:
+        raise RecordError(
+            f"in none of {len(sessions)} sessions somebody was asked to try: give others"
+        )
     base = base_of(paths, config, muscle)
     grid = Grid(
         detectors=detector or ("cusum", "envelope"), envelopes=envelope or ENVELOPES,
@@ -108,8 +116,9 @@ def tune(
         write(base, found, out / "suggested")
         tune_picture(tried, scores, recorded, confirmed, false_per_min, out / "tune.png")
     told = {
-        "sessions": len(paths), "muscle": base.label, "recorded": _row(now.name, recorded),
-        "suggested": _row(live.name, confirmed), "tried": rows, "diff": found.diff, "complaint": found.complaint,
+        "sessions": len(paths), "left_out": len(sessions) - len(paths), "muscle": base.label,
+        "recorded": _row(now.name, recorded), "suggested": _row(live.name, confirmed), "tried": rows,
+        "diff": found.diff, "complaint": found.complaint,
     }  # fmt: skip
     if as_json:
         typer.echo(json.dumps(told))
@@ -143,7 +152,8 @@ def _in_words(told: dict[str, Any], false_per_min: float, out: Path | None) -> l
     ]
     ranked = sorted(calm, key=lambda row: (-row["success_percent"], row["latency_s"] or 0.0))
     lines = [
-        f"{told['sessions']} sessions, {told['muscle']}; at most {false_per_min:g} false triggers a minute:",
+        f"{told['muscle']}: {told['sessions']} sessions, {told['left_out']} more asked for nothing",
+        f"with at most {false_per_min:g} false triggers a minute:",
         head,
         *map(_line, ranked[:ROWS]),
         "",

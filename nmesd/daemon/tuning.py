@@ -103,7 +103,9 @@ def candidates(base: Base, grid: Grid) -> tuple[list[FilterSection], list[Candid
     """Settings of [filter] and what they come to; the recorded ones first. Raises ConfigError."""
     share = base.level.off_uv / base.level.on_uv
     on_uv = grid.on_uv or _octaves(base.level.on_uv)
-    levels = tuple(Level(on_uv=uv, off_uv=uv * share) for uv in sorted(on_uv))
+    levels = tuple(
+        Level(on_uv=uv, off_uv=min(uv, float(f"{uv * share:.4g}"))) for uv in sorted(on_uv)
+    )
     now = base.files.settings.filter
     bands = [now]
     for low_hz, detector in product(grid.band_low_hz or [now.band_low_hz], grid.detectors):
@@ -129,7 +131,7 @@ def named(band: FilterSection, now: FilterSection) -> str:
     words = [band.detector if band.detector == "cusum" else f"envelope {how}"]
     if band.band_low_hz != now.band_low_hz:
         words.append(f"from {band.band_low_hz:g} Hz")
-    return ", ".join(words) + (" (as recorded)" if band == now else "")
+    return ", ".join(words) + (" (now)" if band == now else "")
 
 
 class Suggestion(NamedTuple):

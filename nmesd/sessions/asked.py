@@ -75,11 +75,17 @@ class Heard:
     chain: dict[str, Any]
 
 
+def asks(folder: Folder) -> bool:
+    """Whether somebody was asked to try, and heard."""
+    kind = core_settings(folder.settings["core"]).programme.kind
+    return folder.settings["stream"] is not None and kind in ASKED_IN
+
+
 def heard(folder: Folder, muscle: int = 0) -> Heard:
     """Of one muscle. Raises RecordError if nothing was asked for that settings could be judged on."""
     core = core_settings(folder.settings["core"])
     stream, chain = folder.settings["stream"], folder.settings["chain"]
-    if stream is None or chain is None or core.programme.kind not in ASKED_IN:
+    if not asks(folder):
         raise RecordError(
             f"{folder.path}: nobody was asked to try ({core.programme.kind.name}): give sessions of a triggered "
             "or a biofeedback programme"

@@ -27,8 +27,8 @@ COLUMNS = (
 _KEY = (
     "Seconds from the cue; microvolts, from the recorded EMG run again through the filters. Grey: filtered EMG, "
     "its size to both sides. Blue: envelope. Dashed: threshold. Orange: current, of the strongest channel; EMG "
-    "during it is artefact and M-wave, and is not looked at. All panels of a muscle have one scale; what is higher "
-    "is cut off."
+    "during it is artefact and M-wave, and is not looked at. All panels of a muscle have one scale; higher is cut "
+    "off."
 )
 
 

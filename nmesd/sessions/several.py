@@ -24,6 +24,17 @@ def sessions_in(paths: Iterable[Path]) -> list[Folder]:
     return sorted(found.values(), key=lambda one: (str(one.session.get("started", "")), one.path))
 
 
+def of_patient(sessions: Iterable[Folder], code: str) -> list[Folder]:
+    """Those of one person: `code`, or the only one there is. Raises RecordError if that names nobody."""
+    found = list(sessions)
+    codes = sorted({str(one.session.get("patient", "")) for one in found})
+    if not code and len(codes) > 1:
+        raise RecordError(f"sessions of {', '.join(codes)}: name one of them with --patient CODE")
+    if code and code not in codes:
+        raise RecordError(f"no session of {code!r}: there are some of {', '.join(codes)}")
+    return [one for one in found if not code or one.session.get("patient") == code]
+
+
 def _session(path: Path) -> Folder | None:
     try:
         return Folder(path)

@@ -13,15 +13,18 @@ import pytest
 from typer.testing import CliRunner
 
 from nmesd.cli import app
-from nmesd.core.values import Mode, ModeChanged, Outcome, Trip, Why
+from nmesd.core.decider import Decider
+from nmesd.core.values import Arm, Mode, ModeChanged, Outcome, Trip, Why
+from nmesd.daemon.engine_config import engine_settings
 from nmesd.errors import EXPLAIN, Reason
 from nmesd.sessions import chromium
-from nmesd.sessions.folder import Folder
+from nmesd.sessions.folder import Folder, Writer
 from nmesd.sessions.page import NOTICE
 from nmesd.sessions.replay import replay
-from nmesd.sessions.session_report import session_page
+from nmesd.sessions.session_report import session_page, session_rows
 from nmesd.sessions.story import story
 from nmesd.sessions.trials import report, trials_of
+from nmesd.sim.session_files import files_of
 from nmesd.sim.spec import PatientSpec
 from tests.sessions.recorded import HOP_NS, RATE_HZ, by_hand, files_in, record, rehearsed
 
@@ -113,6 +116,28 @@ def test_a_trial_is_told_as_it_was(sessions: list[Folder]) -> None:
         assert trial.train[-1][1] == 0
         assert trial.effort_uv is not None
         assert trial.effort_uv < 200  # the artefact is not in it
+
+
+def test_a_session_without_emg_shows_its_trains(tmp_path: Path) -> None:
+    course = {
+        "purpose": "x", "kind": "cyclic", "trial": {"rest_s": 0.6}, "session": {"trials": 2},
+        "train": {"plateau_s": 0.2, "ramp_up_s": 0.1, "ramp_down_s": 0.1},
+    }  # fmt: skip
+    person = {
+        "code": "x",
+        "muscle": [{"label": "x", "output": [{"channel": 1, "amplitude_ma": 9}]}],
+    }
+    settings = engine_settings(files_of({"patient": person, "programme": course}))
+    with Writer(tmp_path / "s", {"patient": "x"}, settings.to_json()) as writer:
+        decider: Decider[None] = Decider(None, settings.core, writer.entry)
+        decider.act(Arm(decider.t_ns, 7, 0))
+        for _ in range(3000):
+            decider.tick()
+    told = story(Folder(tmp_path / "s"))
+    assert [max(ma for _, ma in trial.train) for trial in told.trials] == [9, 9]
+    html = session_page(told)
+    assert html.count("given</text>") == 3  # a panel each, and the legend
+    assert [row["muscle"] for row in session_rows(told)] == ["", ""]
 
 
 def test_a_fault_is_told_with_its_remedy(tmp_path: Path) -> None:

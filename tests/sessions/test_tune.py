@@ -14,8 +14,8 @@ from nmesd.core.values import Outcome
 from nmesd.daemon.engine_config import load
 from nmesd.daemon.tuning import Grid, base_of, candidates, suggestion, write
 from nmesd.errors import ConfigError, RecordError
-from nmesd.sessions.asked import heard
-from nmesd.sessions.folder import Folder
+from nmesd.sessions.asked import asks, heard
+from nmesd.sessions.folder import Folder, Writer
 from nmesd.sessions.judge import Level, judge, judge_live
 from nmesd.sessions.sweep import Candidate, best, cluster, cores, sweep
 from nmesd.sessions.trials import trials_of
@@ -60,6 +60,18 @@ def test_the_recorded_settings_come_to_what_was_recorded(
     assert score.latencies_s == pytest.approx(wanted)
     assert score.false == 0
     assert 0 < score.listened_s < 45
+
+
+def test_the_quick_way_comes_to_what_the_live_code_decides(tmp_path: Path) -> None:
+    files = files_in(tmp_path / "files", HARD)
+    folder = record(tmp_path / "s", files, planted(3), by_hand(TRIALS, REST, ASKED))
+    session, base = heard(folder), base_of([folder.path], None, "")
+    _, tried = candidates(base, Grid(envelopes=("rms:100", "lowpass:8"), on_uv=(4.3, 8.5, 12.0)))
+    assert len(tried) == 3
+    for one in tried:
+        quick = judge(session, one.coefficients, 0, one.levels)
+        assert quick == [judge_live(session, one.coefficients, 0, level) for level in one.levels]
+        assert any(score.false or score.success for score in quick)
 
 
 def with_current(folder: Path, on_uv: float) -> Folder:
@@ -195,6 +207,28 @@ def test_a_dask_cluster_comes_to_the_same(biofeedback: Folder) -> None:
     ):
         there = sweep(executor, [biofeedback.path], [one], 0)
     assert there == here
+
+
+def test_sessions_that_asked_for_nothing_are_left_out_and_people_not_mixed(
+    biofeedback: Folder, tmp_path: Path
+) -> None:
+    course = {
+        "purpose": "x", "kind": "cyclic", "trial": {"rest_s": 1}, "session": {"trials": 2},
+        "train": {"plateau_s": 0.2},
+    }  # fmt: skip
+    output = {"output": [{"channel": 1, "amplitude_ma": 9}]}
+    cyclic = record(
+        tmp_path / "c", files_in(tmp_path / "f", {**HARD, **output}, course), np.zeros(10), []
+    )
+    assert not asks(cyclic)
+    args = ["tune", str(cyclic.path)]
+    assert "asked to try" in str(CliRunner().invoke(app, args).exception)
+    other = json.loads(json.dumps(biofeedback.session)) | {"patient": "P02"}
+    settings = json.dumps(biofeedback.settings).encode()
+    with Writer(tmp_path / "o", other, settings):
+        pass
+    args = ["tune", str(biofeedback.path), str(tmp_path / "o")]
+    assert "--patient CODE" in str(CliRunner().invoke(app, args).exception)
 
 
 def test_no_scheduler_is_said_so() -> None:
