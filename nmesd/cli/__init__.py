@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 
 # Each brings its commands, in the order in which `nmesd --help` shows them.
-from nmesd.cli import services, operator, monitoring, logs, setting_up, afterwards, rehearsing  # isort: skip # noqa: F401
+from nmesd.cli import services, operator, monitoring, logs, setting_up  # isort: skip # noqa: F401
+from nmesd.cli import afterwards, tuning, reporting, rehearsing  # isort: skip # noqa: F401
 from nmesd.cli.app import app
 from nmesd.errors import NmesdError
 

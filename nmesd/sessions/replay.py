@@ -11,19 +11,22 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from dsp.blocks import Array
 from dsp.chain import Chain
 from dsp.coefficients import ChainCoefficients
 from dsp.hops import HopCutter
 from nmesd.core.decider import Decider
 from nmesd.core.journal import Entry, to_json
 from nmesd.core.plain import core_settings
-from nmesd.core.values import Act
+from nmesd.core.values import Act, Hop
 from nmesd.errors import RecordError
 from nmesd.sessions.folder import Folder, RawChunk
 from nmesd.units import NS_PER_S, sample_time_ns
 
 Noted = tuple[int, Entry]
 Progress = Callable[[float], None]
+Hear = Callable[[Hop, Array], object]
+"""A hop of EMG, and the sum of squares of its filtered samples, a column each: the same memory every time."""
 AT_ONCE: Final = (
     4096  # samples: how the stream was cut changes nothing, and long pieces are quicker
 )
@@ -65,11 +68,14 @@ class Replay(NamedTuple):
 
 
 def decide_again(
-    folder: Folder, settings: dict[str, Any] | None = None, progress: Progress | None = None
+    folder: Folder,
+    settings: dict[str, Any] | None = None,
+    progress: Progress | None = None,
+    hear: Hear | None = None,
 ) -> Again:
     """The recorded EMG and acts under the recorded settings, or others. Raises RecordError.
 
-    settings: as `Folder.settings`. Acts are put in at the hops at which they were given.
+    settings: as `Folder.settings`. Acts are put in at the hops at which they were given. hear: is told each hop.
     """
     settings = folder.settings if settings is None else settings
     noted: list[Noted] = []
@@ -91,7 +97,8 @@ def decide_again(
         return Again(ticked.hops, noted)
     coefficients = ChainCoefficients.from_dict(settings["chain"])
     channels = _channels(folder, settings)
-    decider = Decider(Chain(coefficients, len(channels)), core, note)
+    chain = Chain(coefficients, len(channels))
+    decider = Decider(chain, core, note)
     cutter = HopCutter(coefficients.hop_samples, len(channels))
     epoch = 0
     for chunk in _longer(folder.emg(progress)):
@@ -103,6 +110,8 @@ def decide_again(
             if acts:
                 _apply_due(decider.hops, acts, decider.act)
             decider.hop(hop)
+            if hear is not None:
+                hear(decider.last, chain.energy_uv2)
     _apply_due(decider.hops, acts, decider.act)
     return Again(decider.hops, noted)
 
