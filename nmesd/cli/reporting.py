@@ -23,7 +23,7 @@ def report(
         str, typer.Option(help="code: the course of this person over all the sessions")
     ] = "",
     out: Annotated[
-        Path | None, typer.Option(help="the HTML file [default: report.html in the session, or CODE.html]")
+        Path | None, typer.Option(help="the HTML file; without: report.html in the session, or CODE.html")
     ] = None,
     *,
     pdf: Annotated[bool, typer.Option(help="also as PDF, where there is a Chromium")] = True,

@@ -35,17 +35,17 @@ def tune(
         float, typer.Option(min=0, help="how many false triggers a minute are allowed")
     ] = 0.5,
     detector: Annotated[
-        list[str] | None, typer.Option(help="cusum or envelope; again for each [default: both]")
+        list[str] | None, typer.Option(help="cusum or envelope; again for each; without: both")
     ] = None,
     envelope: Annotated[
         list[str] | None, typer.Option(help="lowpass:8 (Hz) or rms:100 (ms), to detect by; again for each")
     ] = None,
     band_low: Annotated[
-        list[float] | None, typer.Option(help="Hz; again for each [default: as recorded]")
+        list[float] | None, typer.Option(help="Hz; again for each; without: as recorded")
     ] = None,
     on_uv: Annotated[
         list[float] | None,
-        typer.Option(help="µV; again for each [default: half to four times the recorded one]"),
+        typer.Option(help="µV; again for each; without: half to four times the recorded one"),
     ] = None,
     jobs: Annotated[int, typer.Option(min=0, help="processes; 0: one for each core")] = 0,
     scheduler: Annotated[
@@ -67,7 +67,8 @@ def tune(
     from rich.console import Console
     from rich.progress import Progress
 
-    from nmesd.daemon.tuning import ENVELOPES, Grid, base_of, candidates, suggestion, write
+    from nmesd.daemon.suggesting import suggestion, write
+    from nmesd.daemon.tuning import ENVELOPES, Grid, base_of, candidates
     from nmesd.sessions.asked import asks
     from nmesd.sessions.several import of_patient, sessions_in
     from nmesd.sessions.sweep import Candidate, best, cluster, cores, sweep

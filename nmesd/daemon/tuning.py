@@ -1,24 +1,21 @@
-"""`nmesd tune`: which settings to try on recorded sessions, and the best of them as a change of the files."""
+"""`nmesd tune`: which settings to try on recorded sessions."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from difflib import unified_diff
 from itertools import product
 from math import log2
 from pathlib import Path
 from statistics import median
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-import tomlkit
 from pydantic import ValidationError
 
 from dsp.coefficients import ChainCoefficients
 from nmesd.core.plain import core_settings
 from nmesd.core.values import Muscle
-from nmesd.daemon.engine_config import engine_settings
-from nmesd.daemon.files import Files, programme_file, read_files
+from nmesd.daemon.files import Files, read_files
 from nmesd.daemon.patient import PatientFile
 from nmesd.daemon.programme import ProgrammeFile
 from nmesd.daemon.settings import DaemonSettings, FilterSection
@@ -27,7 +24,7 @@ from nmesd.daemon.toml import parse
 from nmesd.errors import ConfigError
 from nmesd.sessions.folder import Folder
 from nmesd.sessions.judge import Level
-from nmesd.sessions.sweep import Candidate, Tried
+from nmesd.sessions.sweep import Candidate
 from nmesd.units import MHZ_PER_HZ, NV_PER_UV
 
 SPAN: Final = (0.5, 4.0)
@@ -99,6 +96,20 @@ def base_of(folders: Sequence[Path], config: Path | None, label: str) -> Base:
     )
 
 
+def files_from(texts: dict[str, str], name: str, folder: Path) -> Files:
+    """From the texts of nmesd.toml, patient.toml and the programme, in this order. Raises ConfigError."""
+    names = list(texts)
+    data = [texts[each].encode() for each in names]
+    return Files(
+        folder,
+        dict(zip(names, data, strict=True)),
+        parse(Path(names[0]), data[0], DaemonSettings),
+        parse(Path(names[1]), data[1], PatientFile),
+        parse(Path(names[2]), data[2], ProgrammeFile),
+        name,
+    )
+
+
 def candidates(base: Base, grid: Grid) -> tuple[list[FilterSection], list[Candidate]]:
     """Settings of [filter] and what they come to; the recorded ones first. Raises ConfigError."""
     share = base.level.off_uv / base.level.on_uv
@@ -132,84 +143,6 @@ def named(band: FilterSection, now: FilterSection) -> str:
     if band.band_low_hz != now.band_low_hz:
         words.append(f"from {band.band_low_hz:g} Hz")
     return ", ".join(words) + (" (now)" if band == now else "")
-
-
-class Suggestion(NamedTuple):
-    """The three files with other settings in them."""
-
-    texts: dict[str, str]
-    diff: str
-    complaint: str
-    """What `nmesd check` would say against it; empty: it accepts it."""
-
-
-def suggestion(base: Base, band: FilterSection, tried: Tried) -> Suggestion:
-    """The settings as a change of the files."""
-    names = list(base.files.texts)
-    texts = [text.decode() for text in base.files.texts.values()]
-    now, wanted = base.files.settings.filter.model_dump(), band.model_dump()
-    unit = {key: value for key, value in wanted.items() if value != now[key]}
-    unit_file, patient_file = (tomlkit.parse(text) for text in texts[:2])
-    if unit:
-        _set(unit_file.setdefault("filter", tomlkit.table()), unit)
-    _set(patient_file["muscle"][base.number], _of_muscle(base, band, tried.level))
-    after = [tomlkit.dumps(unit_file), tomlkit.dumps(patient_file), texts[2]]
-    files = dict(zip(names, after, strict=True))
-    complaint = ""
-    try:
-        engine_settings(_files(files, base.files.name, base.files.folder))
-    except ConfigError as error:  # as a file of levels that is not beside the record
-        complaint = str(error)
-    diff = [
-        line
-        for name, old, new in zip(names, texts, after, strict=True)
-        for line in unified_diff(old.splitlines(), new.splitlines(), name, name, lineterm="")
-    ]
-    return Suggestion(files, "\n".join(diff), complaint)
-
-
-def write(base: Base, found: Suggestion, folder: Path) -> Path:
-    """Into a folder, where nmesd.toml looks for the other two; gives its path."""
-    session = base.files.settings.session
-    unit, patient, programme = found.texts
-    for path, name in (
-        (folder / unit, unit),
-        (folder / session.patient, patient),
-        (programme_file(folder, session.programme), programme),
-    ):
-        if not path.resolve().is_relative_to(folder.resolve()):
-            raise ConfigError(f"{name}: nmesd.toml names it outside its folder: write it by hand")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(found.texts[name], encoding="utf-8")
-    return folder / unit
-
-
-def _of_muscle(base: Base, band: FilterSection, level: Level) -> dict[str, Any]:
-    muscle = base.files.patient.muscle[base.number]
-    values: dict[str, Any] = {
-        "calibration": None, "on_scales": None, "on_percent_mvc": None, "false_per_min": None,
-        "on_uv": float(f"{level.on_uv:.4g}"),
-        "off_uv": float(f"{level.off_uv:.4g}"),
-        "fast_ratio": None,
-    }  # fmt: skip
-    if band.detector == "cusum" and base.ratios:
-        values["fast_ratio"] = base.ratios[base.column][-1]
-    adapts = base.files.programme.adapt is not None
-    low, high = base.bounds_uv
-    if adapts or (muscle.floor_uv or 0.0) > level.on_uv:
-        values["floor_uv"] = float(f"{min(muscle.floor_uv or low, values['on_uv']):.4g}")
-    if adapts or (muscle.ceiling_uv or level.on_uv) < level.on_uv:
-        values["ceiling_uv"] = float(f"{max(muscle.ceiling_uv or high, values['on_uv']):.4g}")
-    return values
-
-
-def _set(table: Any, values: dict[str, Any]) -> None:
-    """A person's comments and order stay. None: the key goes."""
-    for key, value in values.items():
-        if value is None:
-            table.pop(key, None)
-        else:
-            table[key] = value
 
 
 def _octaves(on_uv: float) -> list[float]:
@@ -265,21 +198,7 @@ def _recorded(session: Folder) -> Files:
         raise ConfigError(
             f"{session.path}: has no copy of its files: name nmesd.toml with --config"
         )
-    return _files(texts, name, Path())
-
-
-def _files(texts: dict[str, str], name: str, folder: Path) -> Files:
-    """nmesd.toml, patient.toml and the programme, in this order. Raises ConfigError."""
-    names = list(texts)
-    data = [texts[each].encode() for each in names]
-    return Files(
-        folder,
-        dict(zip(names, data, strict=True)),
-        parse(Path(names[0]), data[0], DaemonSettings),
-        parse(Path(names[1]), data[1], PatientFile),
-        parse(Path(names[2]), data[2], ProgrammeFile),
-        name,
-    )
+    return files_from(texts, name, Path())
 
 
 def _of_stream(settings: dict[str, Any]) -> Any:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from nmesd.errors import ConfigError, RecordError
 from nmesd.sessions import bids_events
+from nmesd.sessions.bdf_out import write_bdf
 from nmesd.sessions.folder import Folder
 from nmesd.units import MHZ_PER_HZ
 
@@ -75,7 +76,7 @@ def export(folder: Folder, out: Path, facts: Mapping[str, str]) -> Exported:
     for number, run in enumerate(_runs(folder), 1):
         name = f"{stem}_task-{task}_run-{number:02}"
         events = bids_events.rows(entries, run.first, run.last, _hop_s(folder))
-        events += _write_bdf(
+        events += write_bdf(
             place / "emg" / f"{name}_emg.bdf", run.emg_uv, stream["labels"], rate_hz
         )
         sidecar = {
@@ -123,47 +124,6 @@ def _runs(folder: Folder) -> list[_Run]:
     if not found:
         raise RecordError(f"{folder.path}: no EMG in it: give another session")
     return found
-
-
-def _write_bdf(
-    path: Path, emg_uv: NDArray[np.float32], labels: list[str], rate_hz: float
-) -> list[bids_events.Row]:
-    """Gives the events that say where it is not what was recorded."""
-    import edfio  # noqa: PLC0415 - slow to load, and needed here only
-
-    # A record is a second, or as near as whole samples come; its length has eight characters in the file.
-    per_record = max(1, round(rate_hz))
-    record_s = round(per_record / rate_hz, 6)
-    missing = -len(emg_uv) % per_record
-    told = [bids_events.span("padding", len(emg_uv), missing, rate_hz)] if missing else []
-    finite = np.isfinite(emg_uv)
-    edges = np.flatnonzero(
-        np.diff(np.concatenate([[False], ~finite.all(axis=1), [False]]).astype(int))
-    )
-    told += [
-        bids_events.span("not_finite", a, b - a, rate_hz) for a, b in edges.reshape(-1, 2).tolist()
-    ]
-    whole = np.pad(
-        np.where(finite, emg_uv, 0).astype(np.float64), ((0, missing), (0, 0)), mode="edge"
-    )
-    signals = [
-        edfio.BdfSignal(
-            np.ascontiguousarray(column),
-            per_record / record_s,
-            label=label[:16],
-            physical_dimension="uV",
-            physical_range=_range(column),
-        )
-        for label, column in zip(labels, whole.T, strict=True)
-    ]
-    edfio.Bdf(signals, data_record_duration=record_s).write(path)
-    return told
-
-
-def _range(column: NDArray[np.float64]) -> tuple[float, float]:
-    """Whole microvolts around the samples: the file has eight characters for each end."""
-    low, high = float(np.floor(column.min())), float(np.ceil(column.max()))
-    return (low, high) if low < high else (low, low + 1.0)
 
 
 def _dataset(out: Path, subject: str) -> list[Path]:

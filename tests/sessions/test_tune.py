@@ -12,7 +12,8 @@ from dsp.coefficients import ChainCoefficients
 from nmesd.cli import app
 from nmesd.core.values import Outcome
 from nmesd.daemon.engine_config import load
-from nmesd.daemon.tuning import Grid, base_of, candidates, suggestion, write
+from nmesd.daemon.suggesting import suggestion, write
+from nmesd.daemon.tuning import Grid, base_of, candidates
 from nmesd.errors import ConfigError, RecordError
 from nmesd.sessions.asked import asks, heard
 from nmesd.sessions.folder import Folder, Writer
