@@ -1,6 +1,7 @@
 """The record beside a session: what it keeps is said, what it cannot keep ends it and nothing else."""
 
 import asyncio
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,25 @@ async def test_events_that_no_longer_fit_end_the_record_and_it_is_said(
     assert "No space left" in kept.facts()["record"]
     kept.entry(2, Arm(2, 7, 0))  # the session goes on
     kept.close()
+
+
+async def test_a_calibration_is_among_the_checksums_and_its_loss_ends_the_record_alone(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "cal.toml").write_text("x")
+    made = config()
+    muscle = made.files.patient.muscle[0].model_copy(update={"calibration": "cal.toml"})
+    patient = made.files.patient.model_copy(update={"muscle": (muscle,)})
+    made = made._replace(files=made.files._replace(folder=tmp_path, patient=patient))
+    kept = Record(tmp_path / "s")
+    kept.open(made)
+    kept.close()
+    sha256 = Folder(tmp_path / "s").session["sha256"]["cal.toml"]
+    assert sha256 == hashlib.sha256(b"x").hexdigest()
+    (tmp_path / "cal.toml").unlink()
+    kept = Record(tmp_path / "t")
+    kept.open(made)
+    assert kept.facts()["record"].startswith("ENDED: ")
 
 
 async def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
