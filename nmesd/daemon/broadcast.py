@@ -7,6 +7,7 @@ import socket
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from nmesd.core.journal import Entry
 from nmesd.core.values import SetOutput
@@ -49,7 +50,7 @@ class Broadcast:
         if self._derived is not None:
             stamps_s, rows = self._derived.hops(frame)
             self._record.rows(ENVELOPE, stamps_s, rows)
-            self._outlets.rows(ENVELOPE, stamps_s + self.clock.offset_s, rows)
+            self._send(ENVELOPE, stamps_s, rows)
 
     def note(self, hop: int, entry: Entry, stamp_ns: int) -> None:
         """An entry of the journal."""
@@ -60,13 +61,21 @@ class Broadcast:
         if row is not None:
             stamps_s = np.array([self._stamp_s(stamp_ns)])
             self._record.rows(OUTPUT, stamps_s, row)
-            self._outlets.rows(OUTPUT, stamps_s + self.clock.offset_s, row)
+            self._send(OUTPUT, stamps_s, row)
 
     def event(self, event: dict[str, Any], stamp_ns: int) -> None:
         """A cue, a trial, a change of mode or threshold."""
         text, stamp_s = json.dumps(event, ensure_ascii=False), self._stamp_s(stamp_ns)
         self._record.text(EVENTS, stamp_s, text)
-        self._outlets.text(EVENTS, stamp_s + self.clock.offset_s, text)
+        if self.clock.known:
+            self._outlets.text(EVENTS, stamp_s + self.clock.offset_s, text)
+
+    def _send(
+        self, name: str, stamps_s: npt.NDArray[np.float64], rows: npt.NDArray[np.float32]
+    ) -> None:
+        """Over LSL with the time on our clock; not while nobody knows it, in the first second of a far stream."""
+        if self.clock.known:
+            self._outlets.rows(name, stamps_s + self.clock.offset_s, rows)
 
     def _stamp_s(self, stamp_ns: int) -> float:
         """Before the first sample of EMG it is now."""

@@ -21,6 +21,7 @@ class EmgClock:
 
     def __init__(self, told: Callable[[float, float], None]) -> None:
         self.offset_s = 0.0
+        self.known = True  # until a stream of another computer was opened
         self._told = told
         self._uid = ""  # of a sender on another computer
         self._open = asyncio.Event()
@@ -30,6 +31,7 @@ class EmgClock:
         """A stream was opened; its own description. One of this computer has our clock."""
         host, uid = (_text(xml, name) for name in ("hostname", "uid"))
         self._uid, self.offset_s = ("" if host == socket.gethostname() else uid), 0.0
+        self.known = not self._uid
         self._open.set()
 
     def now_s(self) -> float:
@@ -45,7 +47,7 @@ class EmgClock:
                 if measured_s is None or uid != self._uid:  # it went, or another came meanwhile
                     await asyncio.sleep(ANSWER_S)
                     continue
-                self.offset_s = measured_s
+                self.offset_s, self.known = measured_s, True
             self._told(self.now_s(), self.offset_s)
             self._open.clear()
             with contextlib.suppress(TimeoutError):

@@ -27,7 +27,7 @@ class Files(NamedTuple):
     name: str  # of the programme
 
     def facts(self) -> dict[str, Any]:
-        """For the record: the texts, and a checksum of each and of what they name."""
+        """For the record: the texts, and a checksum of each and of what they name. Raises ConfigError."""
         named = {name: read_text(self.folder / name) for name in self._named()}
         return {
             "programme": self.name,

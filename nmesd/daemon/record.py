@@ -17,7 +17,7 @@ import structlog
 
 from nmesd.core.journal import Entry
 from nmesd.daemon.engine_config import Config
-from nmesd.errors import RecordError
+from nmesd.errors import ConfigError, RecordError
 from nmesd.sessions import disk
 from nmesd.sessions.streams import Stream
 from nmesd.sessions.writer import Writer
@@ -53,18 +53,18 @@ class Record:
             folder = Path(config.files.settings.record.folder) / now.strftime(
                 "%Y-%m-%dT%H-%M-%S.%fZ"
             )
-        session = {
-            "started": now.isoformat(),
-            "python": platform.python_version(),
-            "system": platform.platform(),
-            "versions": {name: version(name) for name in PACKAGES},
-            "settings_sha256": hashlib.sha256(config.engine).hexdigest(),
-            **config.files.facts(),
-        }
         self._operators.clear()
         try:
+            session = {
+                "started": now.isoformat(),
+                "python": platform.python_version(),
+                "system": platform.platform(),
+                "versions": {name: version(name) for name in PACKAGES},
+                "settings_sha256": hashlib.sha256(config.engine).hexdigest(),
+                **config.files.facts(),
+            }
             self._writer = Writer(folder, session, config.engine, streams)
-        except RecordError as error:
+        except (RecordError, ConfigError) as error:
             self._ended(str(error))
             return
         self._look(self._writer)

@@ -46,6 +46,7 @@ class Deciding:
         self._lease_ns = settings.lease_ns
         self._guard, self._steps = guard, teller.steps
         self.decider: Decider[Hop] = Decider(chain_of(settings), settings.core, teller.note)
+        self._look_at_thresholds()
         self.output: Output = ZERO
         self.step_max_ns = 0
 
@@ -56,9 +57,11 @@ class Deciding:
 
     def hop(self, samples: Hop) -> None:
         """One step on a hop of EMG."""
-        thresholds_nv = self.decider.thresholds_nv
-        self._obey(self.decider.hop(samples))
-        self._steps.add(self.decider.state.mode, self.decider.last, thresholds_nv)
+        decider = self.decider
+        self._obey(decider.hop(samples))
+        self._steps.add(decider.state.mode, decider.last, self._thresholds_nv)
+        if decider.state.on_nv is not self._on_nv:
+            self._look_at_thresholds()
 
     def tick(self) -> None:
         """One step on a hop's time."""
@@ -67,7 +70,13 @@ class Deciding:
 
     def act(self, act: Act) -> tuple[Command, ...]:
         """An act between two steps."""
-        return self._obey(self.decider.act(act))
+        commands = self._obey(self.decider.act(act))
+        self._look_at_thresholds()
+        return commands
+
+    def _look_at_thresholds(self) -> None:
+        """For the next hop: they move between trials, and by acts."""
+        self._thresholds_nv, self._on_nv = self.decider.thresholds_nv, self.decider.state.on_nv
 
     def retune(self, operator: int, payload: bytes) -> bool:
         """Everything a `Retune` asks for, between two steps. False: it is none, and nothing was changed."""

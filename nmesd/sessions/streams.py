@@ -138,5 +138,5 @@ def _made_here(source_id: str) -> dict[str, Any]:
     """No clock of its own, and nothing to correct: the stamps are the EMG's."""
     return {
         "acquisition": {"manufacturer": "nmesd", "serial_number": source_id},
-        "synchronization": {"offset_mean": 0, "offset_rms": 0, "can_drop_samples": "false"},
+        "synchronization": {"offset_mean": 0, "offset_rms": 0, "can_drop_samples": "true"},
     }

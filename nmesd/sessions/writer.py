@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -124,26 +125,35 @@ class Writer:
     # ---- write --------------------------------------------------------------------------------------------
 
     def sync(self) -> None:
-        """Onto the disk. May take long: call it off the event loop. Raises OSError if events do not fit."""
+        """Onto the disk. May take long: call it off the event loop. OSError if events do not fit: the end."""
         with self._writing:
-            if not self._closed:
+            if self._closed:
+                return
+            try:
                 self._write()
+            except OSError:
+                self._release()
+                raise
 
     def close(self) -> None:
         """Sync and close. Raises OSError if events do not fit."""
         with self._writing:
             if self._closed:
                 return
-            self._closed = True
             try:
                 self._write()
                 if not self.signals_end:
-                    self._xdf.append(self._signals.end())
-                    self._xdf.sync()
+                    with suppress(OSError):  # a stream without a footer is whole, too
+                        self._xdf.append(self._signals.end())
+                        self._xdf.sync()
                 self._write(CLOSING)
             finally:
-                for file in (self._session, self._events, self._xdf):
-                    file.close()
+                self._release()
+
+    def _release(self) -> None:
+        self._closed = True
+        for file in (self._session, self._events, self._xdf):
+            file.close()
 
     def _write(self, closing: tuple[dict[str, Any], ...] = ()) -> None:
         with self._gathering:

@@ -99,20 +99,22 @@ async def run():
     for host in ("another-computer", __import__("socket").gethostname()):
         told.clear()
         clock.opened(f"<info><hostname>{host}</hostname><uid>{uid}</uid></info>")
+        known.append(clock.known)
         while not told:
             await asyncio.sleep(0.02)
         results.append(told[0][1])
     task.cancel()
 
-results = []
+results, known = [], []
 asyncio.run(run())
-print(json.dumps(results))
+print(json.dumps([*results, known, clock.known]))
 """
 
 
 def test_a_clock_of_another_computer_is_measured_and_ours_is_ours() -> None:
     """Here the other computer is this one under another name: its clock is ours, to what LSL can tell."""
-    far_s, here_s = answer(CLOCK)
+    far_s, here_s, known_at_once, known = answer(CLOCK)
+    assert (known_at_once, known) == ([False, True], True)
     assert far_s != 0
     assert abs(far_s) < 0.05
     assert here_s == 0

@@ -15,7 +15,7 @@ from nmesd.core.values import Arm, Disarm, Mode, ModeChanged, SetOutput, Trip
 from nmesd.daemon.engine_config import engine_settings
 from nmesd.errors import Reason
 from nmesd.sessions.folder import Folder, Writer
-from nmesd.sessions.replay import decide_again, first_difference, replay
+from nmesd.sessions.replay import decide_again, first_difference, in_words, replay
 from nmesd.sim.session_files import files_of, one_muscle
 from nmesd.wire import Raw
 from tests.sessions.records import with_emg, with_settings
@@ -172,6 +172,34 @@ def test_other_settings_part_at_the_first_attempt(tmp_path: Path) -> None:
     assert (index, recorded) == (first, entries[first])
     assert again is not None
     assert isinstance(again[1], Trip)  # nothing more happens before it
+
+
+@pytest.mark.parametrize("factor", [1.02, 1 + 1e-4])
+def test_a_changed_coefficient_is_found_where_it_first_counts(
+    factor: float, tmp_path: Path
+) -> None:
+    folder = session(tmp_path / "s", (4,))
+    assert replay(folder).diverged is None
+
+    def change(settings: dict[str, Any]) -> None:
+        settings["chain"]["envelope_sos"][0][0] *= factor
+
+    found = replay(with_settings(folder.path, change))
+    assert found.diverged is not None
+    index, recorded, again = found.diverged
+    entries = list(folder.entries())
+    assert recorded == entries[index] != again
+    assert decide_again(Folder(folder.path)).journal[:index] == entries[:index]
+    told = found.to_dict()["diverged"]
+    assert told["recorded"]["hop"] >= 3000  # where the envelope first stands beside a decision
+    lines = in_words(found)
+    numbers = {
+        key: (told["recorded"].get(key), told["replayed"].get(key)) for key in told["recorded"]
+    }
+    differing = {key: both for key, both in numbers.items() if both[0] != both[1]}
+    for key, (one, other) in differing.items():
+        assert any(line.split() == [key, str(one), str(other)] for line in lines)
+    assert differing
 
 
 def test_a_difference_is_also_one_that_is_missing_or_of_another_kind() -> None:

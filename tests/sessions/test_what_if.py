@@ -1,6 +1,8 @@
 """Other settings on a recorded session: trial beside trial, from a nmesd.toml or a patient.toml."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -95,3 +97,17 @@ def test_a_file_that_is_wrong_is_said_so(folder: Folder, tmp_path: Path) -> None
     path.write_text('code = "x"\n[[muscle]]\nlabel = "muscle"\n')
     with pytest.raises(RecordError, match="has not kept its"):
         other_settings({}, path)
+
+
+def test_the_command_says_it_to_people_and_to_scripts(folder: Folder, tmp_path: Path) -> None:
+    write_files(tmp_path, sections(60))
+    arguments = ["replay", str(folder.path), "--settings", str(tmp_path / "patient.toml")]
+    told, script = (
+        subprocess.run(
+            [sys.executable, "-m", "nmesd.cli", *arguments, *more],
+            capture_output=True, text=True, check=True, timeout=60,
+        ).stdout
+        for more in ([], ["--json"])
+    )  # fmt: skip
+    assert "trains: 2  ->  1" in told
+    assert json.loads(script)["other"]["trains"] == 1
