@@ -241,6 +241,12 @@ class Daemon:
             **self._record.facts(),
         }
 
+    def _age_s(self) -> float | None:
+        """How long ago the engine said what the view shows: an engine that stands still says nothing new."""
+        if self._snapshot is None:
+            return None
+        return round((time.monotonic_ns() - self._heard_ns) / NS_PER_S, 2)
+
     def _telemetry(self) -> Telemetry | None:
         if self._snapshot is None:
             return None
@@ -250,12 +256,6 @@ class Daemon:
         if self._mqtt is not None:
             for fault in faults:
                 self._mqtt.fault(fault)
-
-    def _age_s(self) -> float | None:
-        """How long ago the engine said what the view shows: an engine that stands still says nothing new."""
-        if self._snapshot is None:
-            return None
-        return round((time.monotonic_ns() - self._heard_ns) / NS_PER_S, 2)
 
     async def _stop_or_disarm(self, command: str) -> None:
         """What may come from the network."""

@@ -70,6 +70,7 @@ class State(Message):
     trials: int | None
     outcomes: dict[str, int]
     session_s: Positive
+    session_left_s: Positive | None
     mode_s: float
     muscle: str | None
     envelope_uv: float | None

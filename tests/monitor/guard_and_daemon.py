@@ -88,19 +88,19 @@ class Door:
         self.asked: list[str] = []
         self.hub = Hub()
 
-    async def answer(self, request: dict[str, Any], _: Peer) -> dict[str, Any]:
-        if request["command"] == "watch":
-            return {"ok": True, "watching": True}
+    async def answer(self, request: dict[str, Any], peer: Peer) -> dict[str, Any]:
         self.asked.append(request["command"])
         while self.hangs:  # noqa: ASYNC110 - a knob
             await asyncio.sleep(0.01)
+        if request["command"] == "watch":
+            return {"ok": True, "text": "events follow, a line each", "watching": True}
         return {"ok": True, **self.status}
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
         async with asyncio.TaskGroup() as tasks:
             serving = tasks.create_task(
-                serve(self.path, Roles("nmesd"), self.answer, self.hub.watch), name="control"
+                serve(self.path, Roles("nobody"), self.answer, self.hub.watch), name="control"
             )
             while not Path(self.path).exists():  # noqa: ASYNC110, ASYNC240 - one system call
                 await asyncio.sleep(0.005)
