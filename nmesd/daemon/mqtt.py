@@ -19,7 +19,7 @@ import ssl
 from collections import deque
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import aiomqtt
 import structlog
@@ -37,13 +37,27 @@ LONGEST: Final = 64  # bytes of a command
 MOST_PACKET: Final = 1024  # bytes the broker may send at once: it is told so, and drops the rest
 MOST_WAITING: Final = 1000  # events and faults the broker has not taken; then the oldest go
 MOST_MINOR: Final = 500  # with more waiting than that, what matters less is not added
-MOST_QUEUED: Final = 20  # commands not looked at yet
+MOST_QUEUED: Final = 20  # commands not done yet
 STATE_S: Final = 0.5
 TELEMETRY_S: Final = 0.25
 BACK_OFF_S: Final = (1.0, 60.0)  # first, and longest
 TIMEOUT_S: Final = 5.0
 
 Act = Callable[[str], Awaitable[object]]
+
+
+class _Commands(asyncio.Queue[aiomqtt.Message]):
+    """What was heard and is a command. Nothing else gets in, so that no flood of it can drown a stop."""
+
+    def __init__(self, refuse: Callable[[aiomqtt.Message], None]) -> None:
+        super().__init__()
+        self._refuse = refuse
+
+    def put_nowait(self, message: aiomqtt.Message) -> None:
+        if message.retain or len(message.payload) > LONGEST or _text(message) not in ALLOWED:
+            self._refuse(message)
+        elif self.qsize() < MOST_QUEUED:  # of stops that wait, one more says nothing new
+            super().put_nowait(message)
 
 
 class Mqtt:
@@ -111,29 +125,32 @@ class Mqtt:
             will=aiomqtt.Will(f"{self._topic}/online", "0", qos=1, retain=True),
             tls_context=self._tls,
             timeout=TIMEOUT_S,
-            max_queued_incoming_messages=MOST_QUEUED,
+            queue_type=cast("type[asyncio.Queue[aiomqtt.Message]]", self._commands),
             max_queued_outgoing_messages=MOST_WAITING,
         )
 
+    def _commands(self, maxsize: int) -> _Commands:
+        return _Commands(self._refuse)
+
     async def _talk(self, client: aiomqtt.Client) -> None:
         await client.subscribe(f"{self._topic}/command", qos=1)
-        await client.publish(f"{self._topic}/online", "1", qos=1, retain=True)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._hear(client), name="mqtt commands")
+            await client.publish(f"{self._topic}/online", "1", qos=1, retain=True)
             tasks.create_task(self._tell_waiting(client), name="mqtt events and faults")
             tasks.create_task(self._tell_state(client), name="mqtt state")
             tasks.create_task(self._tell_telemetry(client), name="mqtt telemetry")
 
     async def _hear(self, client: aiomqtt.Client) -> None:
         async for message in client.messages:
-            command = message.payload.decode("utf-8", "replace")
-            if message.retain or len(command) > LONGEST or command not in ALLOWED:
-                self.refused += 1
-                if self.refused == 1:
-                    self._log.warning("not a command of MQTT", command=command[:LONGEST])
-                continue
+            command = _text(message)
             self._log.info("command from the broker", command=command)
             await self._act(command)
+
+    def _refuse(self, message: aiomqtt.Message) -> None:
+        self.refused += 1
+        if self.refused == 1:
+            self._log.warning("not a command of MQTT", command=_text(message))
 
     async def _tell_waiting(self, client: aiomqtt.Client) -> None:
         while True:
@@ -162,6 +179,10 @@ class Mqtt:
                 await client.publish(f"{self._topic}/telemetry", now.model_dump_json())
                 before = now
             await asyncio.sleep(TELEMETRY_S)
+
+
+def _text(message: aiomqtt.Message) -> str:
+    return message.payload[:LONGEST].decode("utf-8", "replace")
 
 
 def _password(section: MqttSection) -> str | None:

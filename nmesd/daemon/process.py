@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import os
 import signal
 import time
 from collections.abc import Sequence
@@ -25,7 +24,7 @@ from nmesd.daemon.events import Hub, event_of
 from nmesd.daemon.markers import Markers
 from nmesd.daemon.mqtt import Mqtt
 from nmesd.daemon.record import Record
-from nmesd.daemon.roles import BROKER, Peer, Roles, login
+from nmesd.daemon.roles import BROKER, Peer, Roles
 from nmesd.daemon.telemetry import inhibits_changed, refused, telemetry, trip_of
 from nmesd.daemon.topics import Fault, Telemetry
 from nmesd.daemon.view import Tally, view
@@ -80,7 +79,7 @@ class Daemon:
         """Until SIGTERM or SIGINT. SIGHUP reloads."""
         self._socket = self._config.files.settings.control.socket
         if self._roles.group_is_missing:
-            text = f"there is no such group: only root and {login(os.geteuid())} are operators"
+            text = "there is no such group: only root and the daemon's user are operators"
             self._log.warning(text, group=self._roles.operators)
         self._markers = Markers(lsl_config(self._config.files.settings.lsl))
         loop = asyncio.get_running_loop()

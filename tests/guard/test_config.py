@@ -192,6 +192,9 @@ WORDS = {  # what is wrong: line, and message
         "13: [limits] amplitude_ma = 0 mA: must be 0.001 to 130 mA (T: 130 mA at 1 kOhm, P24 and RehaStim 2); "
         "default 30"
     ),
+    ("rate_hz = 40", "channels_at_once = 9"): (
+        "15: [limits] channels_at_once = 9: must be 1 to 8 (T: 8 channels; default C); default 1"
+    ),
     ("rate_hz =", "rate_khz ="): (
         "15: [limits] rate_khz = 40: there is no such key here: did you mean rate_hz?"
     ),
