@@ -36,7 +36,7 @@ class Person:
 
 
 class Session:
-    """A session as it goes: `entries` of its journal, `pulses` as the stimulator would give them.
+    """A session as it goes: its journal in `noted`, each entry with its hop.
 
     spec: of every muscle, each with its own seed; attempts of its own are left out.
     """
@@ -44,7 +44,7 @@ class Session:
     def __init__(
         self, settings: EngineSettings, spec: PatientSpec, person: Person, chunk: int
     ) -> None:
-        self.entries: list[Entry] = []
+        self.noted: list[tuple[int, Entry]] = []
         self._person, self._rng = person, random.Random(person.seed)
         columns = len(settings.stream.columns) if settings.stream else 0
         self.patients = [
@@ -54,7 +54,7 @@ class Session:
             for n in range(columns)
         ]
         decider: Decider[Array] = Decider(
-            chain_of(settings), settings.core, lambda _, entry: self.entries.append(entry)
+            chain_of(settings), settings.core, lambda *note: self.noted.append(note)
         )
         self.loop = Loop(decider, self.patients, settings.core.hop_samples, chunk)
         self._core = settings.core
@@ -87,6 +87,11 @@ class Session:
             return cue.cue is CueKind.REST
         share = {CueKind.TRY: self._person.tries, CueKind.DO_NOT_TRY: self._person.slips}
         return cue.cue in share and self._rng.random() < share[cue.cue]
+
+    @property
+    def entries(self) -> list[Entry]:
+        """The journal without the hops."""
+        return [entry for _, entry in self.noted]
 
     @property
     def tripped(self) -> bool:

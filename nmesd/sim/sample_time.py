@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dsp.blocks import Array
 from dsp.chain import Chain, HopValues
@@ -43,6 +44,7 @@ class Loop:
     ) -> None:  # fmt: skip
         self.decider = decider
         self.pulses: list[tuple[int, int, int, int]] = []  # t_ns, channel, µA, µs
+        self.emg_uv: list[NDArray[np.float32]] = []  # chunks as they were decided on
         self._patients = patients
         self._clock = PulseClock()
         self._output: Output = ZERO
@@ -53,7 +55,9 @@ class Loop:
         """One chunk further, arming once a second is over; gives what was commanded."""
         commands: list[Command] = []
         if self._patients:
-            emg_uv = np.hstack([one.generate(self._chunk)[:, :1] for one in self._patients])
+            columns = [one.generate(self._chunk)[:, :1] for one in self._patients]
+            emg_uv = np.hstack(columns).astype(np.float32)  # as LSL carries it
+            self.emg_uv.append(emg_uv)
             for hop in self._cutter.cut(emg_uv):
                 commands += self._obey(self.decider.hop(hop))
         else:

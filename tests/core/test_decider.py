@@ -271,6 +271,7 @@ def test_a_tuned_threshold_decides_from_the_next_hop_on() -> None:
     modes.append(run.decider.state.mode)  # 15, of which the band leaves 10, are not 20 µV
     run.decider.act(Tune(run.decider.t_ns, 77, 0, 8_000, 6_000, 6_000, 40_000, 0))
     assert run.decider.settings.muscles[0][1:5] == (8_000, 6_000, 6_000, 40_000)
+    assert run.decider.thresholds_nv == ((8_000,), (6_000,))
     run.emg(1.0, 15.0)
     modes.append(run.decider.state.mode)  # they are over the new one, but no attempt: never relaxed
     run.emg(0.5, 2.0)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nmesd.drivers import DRIVERS, gated, make_driver
@@ -94,6 +94,8 @@ def test_each_is_refused_and_names_its_file_and_line(tmp_path: Path) -> None:
     assert unnamed == []
 
 
+# A busy machine may take its time: how long is no matter here.
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(
     data=st.dictionaries(
         st.sampled_from([*_TABLES, "other"]),

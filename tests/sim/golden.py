@@ -9,13 +9,19 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from nmesd.core.journal import Entry
 from nmesd.core.values import Cue, ModeChanged, ThresholdChanged, TrialDone, Vetoed
 from nmesd.daemon.engine_config import engine_settings
+from nmesd.engine.settings import EngineSettings
+from nmesd.sessions.folder import Folder, Writer
 from nmesd.sessions.trials import in_words, report
 from nmesd.sim.rehearsal import Person, Session
 from nmesd.sim.session_files import files_of
 from nmesd.sim.spec import PatientSpec
+from nmesd.units import NS_PER_S
+from nmesd.wire import Raw
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden"
@@ -35,13 +41,13 @@ TENSE = PatientSpec(
 WEAK = PatientSpec(rate_hz=RATE_HZ, attempt_db=11.0, attempt_spread_db=3.0, duration_s=2.0)
 
 
-def session(name: str) -> Session:
-    """Run it to its end."""
+def settings_of(name: str) -> EngineSettings:
+    """What the engine would decide with."""
     programme = tomllib.loads((PROGRAMMES / f"{name}.toml").read_text())
     pulls_against = name == "wrist-extension"
     muscle = {**MUSCLE, **(AGAINST if pulls_against else {})}
     labels = ["muscle", "antagonist"] if pulls_against else ["muscle"]
-    settings = engine_settings(
+    return engine_settings(
         files_of(
             {
                 "stream": {"name": "x", "rate_hz": RATE_HZ, "labels": labels},
@@ -50,9 +56,29 @@ def session(name: str) -> Session:
             }
         )
     )
-    done = Session(settings, TENSE if name == "relaxation" else WEAK, Person(), CHUNK)
+
+
+def session(name: str) -> Session:
+    """Run it to its end."""
+    spec = TENSE if name == "relaxation" else WEAK
+    done = Session(settings_of(name), spec, Person(), CHUNK)
     done.run(MOST_S)
     return done
+
+
+def recorded(name: str, done: Session, folder: Path) -> Folder:
+    """The session as the daemon would have recorded it."""
+    first, period_ns = 0, NS_PER_S // RATE_HZ
+    with Writer(folder, {"patient": "golden"}, settings_of(name).to_json()) as writer:
+        for hop, entry in done.noted:
+            writer.entry(hop, entry)
+        for chunk in done.loop.emg_uv:
+            stamps_ns = np.arange(first, first + len(chunk), dtype=np.int64) * period_ns
+            payload = stamps_ns.tobytes() + chunk.tobytes()
+            samples, columns = chunk.shape
+            writer.raw(Raw(1, first, samples, columns, 0, payload))
+            first += len(chunk)
+    return Folder(folder)
 
 
 def told(done: Session) -> str:
