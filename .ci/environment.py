@@ -97,9 +97,9 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "--fetch":  # for `make bundle`: what main() would download
+    if sys.argv[1] == "--fetch":  # for `make bundle`: what main() would download, there
         fetch(*PIP, Path(sys.argv[2]))
-        if platform.machine() == "aarch64":
+        if (sys.argv[3] if len(sys.argv) > 3 else platform.machine()) == "aarch64":
             fetch(*MNE_LSL_ARM64, Path(sys.argv[2]))
     else:
         main(Path(sys.argv[1]).resolve())

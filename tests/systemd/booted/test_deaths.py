@@ -1,0 +1,53 @@
+"""Each process killed in mid-train: the train ends, systemd or the daemon starts it anew, and nothing resumes."""
+
+import signal
+
+import pytest
+
+from tests.systemd.booted.bench import Bench
+from tests.systemd.conftest import Tell
+
+UNITS = {"daemon": "nmesd", "guard": "nmesd-guard"}  # which systemd starts anew; the daemon the engine
+
+
+@pytest.mark.parametrize("who", ["engine", "daemon", "guard"])
+def test_killed_in_mid_train_it_comes_back_disarmed(who: str, bench: Bench, tell: Tell) -> None:
+    bench.train()
+    before = {one: bench.pid(one) for one in ("engine", "daemon", "guard")}
+    restarts = {unit: int(bench.unit(unit, "NRestarts")) for unit in UNITS.values()}
+    killed_ns = bench.signal(signal.SIGKILL, before[who])
+    seen = bench.silence(killed_ns)
+
+    bench.until(lambda: bench.status()["state"] == "TRIPPED", "trip")
+    bench.until(lambda: bench.pid(who) not in ("0", before[who]), f"new {who}")
+    for other, unit in UNITS.items():
+        again = int(bench.unit(unit, "NRestarts")) - restarts[unit]
+        assert again == (1 if other == who else 0), unit
+    if who == "guard":
+        assert bench.zeros_verified(killed_ns) == ["the stimulator itself"]
+    bench.until(lambda: bench.status()["guard"] != "NOT CONNECTED", "guard")
+    now = bench.status()
+    assert now["state"] == "TRIPPED"
+    assert now["guard"] != "ARMED"
+    bench.zero()
+    tell(f"{seen}; {now['state']} {now['trip_reason']}, guard {now['guard']}; zero verified")
+
+
+def test_a_guard_that_dies_again_and_again_is_left_dead(bench: Bench, tell: Tell) -> None:
+    """Five times in a minute: somebody has to look. The stimulator is at zero each time."""
+    bench.ready()
+    since_ns = bench.signal(signal.SIGKILL, bench.pid("guard"))
+    for _ in range(9):
+        bench.until(lambda: bench.unit("nmesd-guard", "ActiveState") in {"active", "failed"}, "start")
+        if bench.unit("nmesd-guard", "ActiveState") == "failed":
+            break
+        bench.signal(signal.SIGKILL, bench.pid("guard"))
+        bench.until(lambda: bench.unit("nmesd-guard", "ActiveState") != "active", "end")
+    assert bench.unit("nmesd-guard", "ActiveState") == "failed"
+    verified = bench.zeros_verified(since_ns)
+    seen = bench.silence(since_ns)
+    assert not bench.can_be_armed()
+    bench.container.say("systemctl", "reset-failed", "nmesd-guard")
+    bench.container.say("systemctl", "start", "nmesd-guard")
+    bench.ready()
+    tell(f"failed after {len(verified)} deaths, zero verified each time; {seen}; started by hand, disarmed")

@@ -1,0 +1,71 @@
+"""What people do in mid-train: stop, reload, stop a unit, restart it. Output comes back by a new arm alone."""
+
+import time
+
+import pytest
+
+from tests.systemd.booted.bench import ARMED, LATE_NS, OPERATOR, WATCHED_S, Bench
+from tests.systemd.conftest import Tell
+
+
+def test_stop(bench: Bench, tell: Tell) -> None:
+    bench.train()
+    typed_ns = time.monotonic_ns()
+    said = bench.nmesd("stop")
+    seen = bench.silence(typed_ns, time.monotonic_ns())
+    now = bench.status()
+    assert "STOPPED at the guard" in said
+    assert now["state"] == "TRIPPED"
+    bench.zero()
+    tell(f"{seen}; {now['state']} {now['trip_reason']}")
+
+
+def test_disarm(bench: Bench, tell: Tell) -> None:
+    bench.train()
+    typed_ns = time.monotonic_ns()
+    bench.nmesd("disarm", "--operator", OPERATOR)
+    seen = bench.silence(typed_ns, time.monotonic_ns())
+    assert bench.status()["state"] == "DISARMED"
+    tell(f"{seen}; DISARMED")
+
+
+def test_after_a_reload_no_output_without_an_arm_in_force(bench: Bench, tell: Tell) -> None:
+    bench.train()
+    typed_ns = time.monotonic_ns()
+    bench.container.say("systemctl", "reload", "nmesd")
+    done_ns = time.monotonic_ns()
+    not_armed_ns = 0  # since when no arm is in force
+    while time.monotonic_ns() - done_ns < WATCHED_S * 1e9:
+        if bench.status()["state"] not in ARMED:
+            not_armed_ns = not_armed_ns or time.monotonic_ns()
+        elif not_armed_ns:
+            pytest.fail("armed again, and nobody armed")
+        time.sleep(0.02)
+    if not_armed_ns:
+        assert [one for one in bench.given if one.given_ns > not_armed_ns + LATE_NS] == []
+        tell(f"not armed from {(not_armed_ns - typed_ns) / 1e6:.0f} ms on, no pulse after it")
+    else:
+        tell("the arm stays in force")
+
+
+@pytest.mark.parametrize("unit", ["nmesd-guard", "nmesd"])
+@pytest.mark.parametrize("act", ["stop", "restart"])
+def test_a_unit_ended_in_mid_train(act: str, unit: str, bench: Bench, tell: Tell) -> None:
+    bench.train()
+    typed_ns = time.monotonic_ns()
+    bench.container.say("systemctl", act, unit)
+    done_ns = time.monotonic_ns()
+    seen = bench.silence(typed_ns, done_ns)
+    assert bench.unit(unit, "Result") == "success"
+    if unit == "nmesd-guard":
+        assert bench.zeros_verified(typed_ns)[:1] == ["the stimulator itself"]
+    if act == "stop":
+        assert bench.unit(unit, "ActiveState") == "inactive"
+        bench.container.say("nmesd", "guard", "--zero", "/etc/nmesd/guard.toml")
+        bench.container.say("systemctl", "start", unit)
+    bench.until(lambda: bench.status().get("guard", "NOT CONNECTED") != "NOT CONNECTED", "guard")
+    now = bench.status()
+    assert now["state"] not in ARMED
+    assert now["guard"] != "ARMED"
+    again = bench.silence(typed_ns, done_ns)
+    tell(f"{seen}; back: {now['state']} {now['trip_reason'] or ''}, {again}")
