@@ -24,7 +24,10 @@ if [ "$(stat --file-system --format %T /sys/fs/cgroup)" != cgroup2fs ]; then
 fi
 exec "$@"
 """
-CLEAN = ("env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8")  # fmt: skip
+CLEAN = (
+    *("env", "-i", "LANG=C.UTF-8"),
+    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+)
 NAMESPACES = ("--mount", "--uts", "--ipc", "--net", "--pid")
 UP = ("running", "degraded")  # a container misses a kernel thing or two
 UP_S = 90.0
@@ -87,9 +90,12 @@ class Container:
         namespace = Path(f"/proc/{self.init}/ns/pid").readlink()
         for entry in Path("/proc").iterdir():
             with contextlib.suppress(OSError):  # they come and go
-                if entry.name.isdigit() and (entry / "ns/pid").readlink() == namespace:
-                    if _names(int(entry.name))[-1] == inside:
-                        return int(entry.name)
+                if (
+                    entry.name.isdigit()
+                    and (entry / "ns/pid").readlink() == namespace
+                    and _names(int(entry.name))[-1] == inside
+                ):
+                    return int(entry.name)
         pytest.fail(f"no process {inside} in the container")
 
     def path(self, place: str) -> Path:

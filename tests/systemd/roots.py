@@ -67,7 +67,9 @@ def root(machine: str) -> Path:
     )  # fmt: skip
     if done.returncode:
         last = (done.stderr or done.stdout).strip().splitlines()[-1:]
-        pytest.skip(f"debootstrap cannot make {suite} for {architecture}, is there a network? {last}")
+        pytest.skip(
+            f"debootstrap cannot make {suite} for {architecture}, is there a network? {last}"
+        )
     half.rename(path)
     return path
 

@@ -70,7 +70,9 @@ class Bench:
         until_s = time.monotonic() + seconds
         while not true():
             if time.monotonic() > until_s:
-                said = self.container.run("journalctl", "-n", "40", "-o", "cat", "--no-pager").stdout
+                said = self.container.run(
+                    "journalctl", "-n", "40", "-o", "cat", "--no-pager"
+                ).stdout
                 pytest.fail(f"no {what} within {seconds:g} s: {self.status()}\n{said}")
             time.sleep(0.02)
 

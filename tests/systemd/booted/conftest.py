@@ -93,6 +93,11 @@ def _set_up(bench: Bench, folder: Path) -> None:
     say("systemctl", "restart", "nmesd-guard", "nmesd")
 
 
+def summary(said: str) -> str:
+    """Of `make install` or `make uninstall`: its own last word."""
+    return [line for line in said.splitlines() if line.startswith(("install:", "uninstall:"))][-1]
+
+
 def write(bench: Bench, files: dict[str, str]) -> None:
     """Whole files of the container. Rights of one that is there stay."""
     for place, text in files.items():

@@ -1,9 +1,10 @@
-"""What an engineer would write on this unit: its files, and units for a stimulator and a person that are not there."""
+"""What an engineer would write on this unit: its files, and units in place of a stimulator and a person."""
 
 STIMULATOR = "/srv/bench/tty"
 PULSES = "/srv/bench/pulses.sock"
 PATIENT_HEARS = "/srv/bench/patient.sock"
 STREAM = "booted"
+MUSCLE = "target"  # as the virtual patient calls its first channel
 EMG = "attempts"  # the programme that hears EMG; the other is by the clock
 BY_CLOCK = "by-clock"
 AMPLITUDE_MA = 15
@@ -37,7 +38,7 @@ programme = "{BY_CLOCK}"
 [stream]
 name = "{STREAM}"
 rate_hz = 1000
-labels = ["tibialis anterior"]
+labels = ["{MUSCLE}"]
 [record]
 folder = "/var/lib/nmesd/sessions"
 """
@@ -45,7 +46,7 @@ folder = "/var/lib/nmesd/sessions"
 PATIENT = f"""
 code = "{PERSON}"
 [[muscle]]
-label = "tibialis anterior"
+label = "{MUSCLE}"
 on_uv = 12.0
 off_uv = 8.0
 [[muscle.output]]

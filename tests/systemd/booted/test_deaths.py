@@ -7,7 +7,10 @@ import pytest
 from tests.systemd.booted.bench import Bench
 from tests.systemd.conftest import Tell
 
-UNITS = {"daemon": "nmesd", "guard": "nmesd-guard"}  # which systemd starts anew; the daemon the engine
+UNITS = {
+    "daemon": "nmesd",
+    "guard": "nmesd-guard",
+}  # which systemd starts anew; the daemon the engine
 
 
 @pytest.mark.parametrize("who", ["engine", "daemon", "guard"])
@@ -38,7 +41,9 @@ def test_a_guard_that_dies_again_and_again_is_left_dead(bench: Bench, tell: Tell
     bench.ready()
     since_ns = bench.signal(signal.SIGKILL, bench.pid("guard"))
     for _ in range(9):
-        bench.until(lambda: bench.unit("nmesd-guard", "ActiveState") in {"active", "failed"}, "start")
+        bench.until(
+            lambda: bench.unit("nmesd-guard", "ActiveState") in {"active", "failed"}, "start"
+        )
         if bench.unit("nmesd-guard", "ActiveState") == "failed":
             break
         bench.signal(signal.SIGKILL, bench.pid("guard"))
@@ -50,4 +55,6 @@ def test_a_guard_that_dies_again_and_again_is_left_dead(bench: Bench, tell: Tell
     bench.container.say("systemctl", "reset-failed", "nmesd-guard")
     bench.container.say("systemctl", "start", "nmesd-guard")
     bench.ready()
-    tell(f"failed after {len(verified)} deaths, zero verified each time; {seen}; started by hand, disarmed")
+    tell(
+        f"failed after {len(verified)} deaths, zero verified each time; {seen}; started by hand, disarmed"
+    )

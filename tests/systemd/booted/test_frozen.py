@@ -1,4 +1,4 @@
-"""Processes that stand still in mid-train: the lease or the device ends the train, the watchdog ends the process."""
+"""Processes that stand still in mid-train: lease or device end the train, the watchdog ends the process."""
 
 import signal
 
@@ -10,7 +10,9 @@ from tests.systemd.conftest import Tell
 WATCHDOG_S = 40.0  # WatchdogSec of either unit, and its end
 
 
-@pytest.mark.parametrize("who", [("engine",), ("guard",), ("guard", "engine"), ("daemon", "engine")])
+@pytest.mark.parametrize(
+    "who", [("engine",), ("guard",), ("guard", "engine"), ("daemon", "engine")]
+)
 def test_frozen_in_mid_train_it_is_ended_and_comes_back_disarmed(
     who: tuple[str, ...], bench: Bench, tell: Tell
 ) -> None:

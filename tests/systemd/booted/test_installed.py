@@ -7,7 +7,7 @@ import pytest
 
 from nmesd.units import UA_PER_MA
 from tests.systemd.booted.bench import OPERATOR, WATCHED_S, Bench
-from tests.systemd.booted.conftest import Installed
+from tests.systemd.booted.conftest import Installed, summary
 from tests.systemd.booted.files import AMPLITUDE_MA, BY_CLOCK, EMG, PERSON, STIMULATOR
 from tests.systemd.conftest import Tell
 
@@ -15,7 +15,7 @@ from tests.systemd.conftest import Tell
 def test_installed_offline_it_starts_nothing_by_itself(installed: Installed, tell: Tell) -> None:
     assert installed.active_at_once == "inactive inactive"
     assert "not started" in installed.said
-    tell(installed.said.splitlines()[-1])
+    tell(summary(installed.said))
 
 
 def test_as_shipped_both_services_come_up_and_nothing_is_armed(

@@ -3,7 +3,7 @@
 import time
 
 from tests.systemd.booted.bench import ARMED, OPERATOR, Bench
-from tests.systemd.booted.conftest import INSTALL, INSTALL_S
+from tests.systemd.booted.conftest import INSTALL, INSTALL_S, summary
 from tests.systemd.booted.files import CONFIG
 from tests.systemd.conftest import Tell
 
@@ -21,7 +21,7 @@ def test_refused_while_armed_and_the_session_goes_on(bench: Bench, tell: Tell) -
         done = bench.container.run(*command, timeout_s=INSTALL_S)
         assert done.returncode
         assert "refused" in done.stdout
-        tell(next(line for line in done.stdout.splitlines() if "refused" in line))
+        tell(summary(done.stdout))
     assert release(bench) == before
     bench.until(lambda: len(bench.given) > given, "train that goes on")
     assert bench.status()["state"] in ARMED
@@ -34,7 +34,7 @@ def test_upgraded_it_keeps_the_configuration_and_comes_back_disarmed(
     before = release(bench), bench.pid("guard"), bench.pid("daemon")
     sessions = bench.container.say("ls", "/var/lib/nmesd/sessions").split()
     began_ns = time.monotonic_ns()
-    said = bench.container.say(*INSTALL, timeout_s=INSTALL_S).splitlines()[-1]
+    said = summary(bench.container.say(*INSTALL, timeout_s=INSTALL_S))
     took_s = (time.monotonic_ns() - began_ns) / 1e9
     assert "restarted, disarmed" in said
     after = release(bench), bench.pid("guard"), bench.pid("daemon")
@@ -63,4 +63,4 @@ def test_uninstalled_programs_and_units_are_gone_and_what_is_somebody_s_stays(
     for name, text in CONFIG.items():
         assert bench.container.path(f"/etc/nmesd/{name}").read_text() == text
     assert bench.container.say("ls", "/var/lib/nmesd/sessions")
-    tell(said.splitlines()[-1])
+    tell(summary(said))
