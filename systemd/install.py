@@ -34,6 +34,7 @@ CONFIG = (
 )
 KEPT = 2  # releases
 CONTROL = "run/nmesd/control.sock"
+BOOTED = Path("/run/systemd/system")  # sd_booted(3)
 
 
 def main() -> int:
@@ -73,7 +74,8 @@ def install(root: Path, wheels: Path | None) -> None:
         if root == Path("/") and ask("systemctl", "is-active", "--quiet", unit)
     ]
     if root == Path("/") and shutil.which("systemctl"):
-        run("systemctl", "daemon-reload")
+        if BOOTED.exists():  # not in a chroot, where an image is made
+            run("systemctl", "daemon-reload")
         run("systemctl", "enable", "--quiet", *UNITS)
         if running:
             run("systemctl", "restart", *running)

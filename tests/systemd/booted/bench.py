@@ -23,7 +23,7 @@ OPERATOR = "ann"  # a user in group nmesd, not root
 ARMED = {mode.name for mode in ARMED_MODES}
 SOON_S = 40.0  # far beyond what anything here takes, also on a busy machine
 WATCHED_S = REST_S + 3  # nothing may come in it: a session that went on would give its next train
-# No budget: this tells a train that was stopped from one that goes on for seconds. The budgets are in docs/safety.md.
+# No budget (docs/safety.md has them): this tells a train that was stopped from one that goes on for seconds.
 STOPPED_NS = 500 * NS_PER_MS
 LATE_NS = 100 * NS_PER_MS  # pulses come every 29 ms in a train
 IN_TRAIN = 12  # pulses: the ramp is nearly over, and most of the train is to come

@@ -1,4 +1,4 @@
-"""One Debian, booted and installed on, for all tests here. Each leaves the unit as it likes: the next one arms anew."""
+"""One Debian, booted and installed on, for all tests here. Each leaves it as it likes: the next arms anew."""
 
 import os
 import shutil
@@ -84,7 +84,8 @@ def _set_up(bench: Bench, folder: Path) -> None:
         f"{systemd}/nmesd-guard.service.d/pty.conf": PTY,
     }
     if not may_raise_limits():
-        units |= {f"{systemd}/{unit}.service.d/rights.conf": RIGHTS for unit in ("nmesd-guard", "nmesd")}  # fmt: skip
+        for unit in ("nmesd-guard", "nmesd"):
+            units[f"{systemd}/{unit}.service.d/rights.conf"] = RIGHTS
     write(bench, units)
     (folder / "lsl_api.cfg").write_text(lsl_config(LslSection()))
     say = bench.container.say
