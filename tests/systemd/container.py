@@ -5,7 +5,6 @@ systemd-nspawn wants cgroup v2. Where this machine has v1, a mount namespace of 
 
 import contextlib
 import os
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
@@ -31,7 +30,7 @@ CLEAN = (
 NAMESPACES = ("--mount", "--uts", "--ipc", "--net", "--pid")
 UP = ("running", "degraded")  # a container misses a kernel thing or two
 UP_S = 90.0
-END_S = 60.0
+END_S = 20.0
 OFTEN_S = 0.2
 
 
@@ -46,22 +45,23 @@ class Container:
         needs("systemd-nspawn", "nsenter", "unshare", "setpriv")
         self.root = root
         self._log = log
-        self._boot = boot
+        self.init = 0
         # Its systemd is not this machine's: it need not be known there, nor be there.
         unit = [] if Path("/run/systemd/system").exists() else ["--keep-unit"]
-        command = ["--boot"] if boot else ["sleep", "infinity"]
-        with log.open("ab") as file:
-            self._nspawn = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "TERM", "unshare", "--mount", "sh", "-c", PREPARE, "sh",
-                 "systemd-nspawn", "--quiet", "--directory", str(root), "--register=no", *unit,
-                 "--console=read-only", "--private-network", "--capability=all",
-                 "--resolv-conf=off", "--timezone=off",
-                 *(f"--bind={ours}:{place}" for ours, place in bind.items()), *command],
-                stdin=subprocess.DEVNULL, stdout=file, stderr=file,
-                env={**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"},
-            )  # fmt: skip
-        self.init = 0
-        self._wait_until_up()
+        self._command = [
+            "setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "sh", "-c", PREPARE, "sh",
+            "systemd-nspawn", "--quiet", "--directory", str(root), "--register=no", *unit,
+            "--console=read-only", "--private-network", "--capability=all",
+            "--resolv-conf=off", "--timezone=off",
+            *(f"--bind={ours}:{place}" for ours, place in bind.items()),
+            *(["--boot"] if boot else ["sleep", "infinity"]),
+        ]  # fmt: skip
+        self._start()
+        if not self.init:
+            self.close()
+            pytest.skip(f"no container can be had here: {self._last_words()}")
+        if boot:
+            self._until(self._is_up, "boot")
 
     def run(self, *command: str, timeout_s: float = 60.0) -> subprocess.CompletedProcess[str]:
         """In it, as root, with a clean environment. Gives exit code and what it said, both outputs in one."""
@@ -82,8 +82,16 @@ class Container:
         """By its own systemd, as an operator would; returns when it is up again."""
         before = self.init
         self.run("systemctl", "reboot")
-        self._until(lambda: not Path(f"/proc/{before}").exists(), END_S, "end of the old boot")
-        self._wait_until_up()
+        self._until(lambda: not Path(f"/proc/{before}").exists(), "end of the old boot")
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._nspawn.wait(
+                END_S
+            )  # where it keeps its unit it ends, and says 133: start me again
+            self.init = 0
+            self._start()
+        self._until(lambda: _first(self._nspawn.pid) > 0, "container")
+        self.init = _first(self._nspawn.pid)
+        self._until(self._is_up, "boot")
 
     def pid_here(self, inside: str) -> int:
         """The number this machine has for a process inside."""
@@ -103,13 +111,9 @@ class Container:
         return Path(f"/proc/{self.init}/root{place}")
 
     def close(self) -> None:
-        """In good order if it can."""
-        self._nspawn.send_signal(signal.SIGTERM)
-        try:
-            self._nspawn.wait(END_S if self._boot else 1.0)
-        except subprocess.TimeoutExpired:
-            self._nspawn.kill()
-            self._nspawn.wait()
+        """At once: what is in it dies with it."""
+        self._nspawn.kill()
+        self._nspawn.wait()
 
     def __enter__(self) -> Self:
         return self
@@ -117,30 +121,30 @@ class Container:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _wait_until_up(self) -> None:
-        """Skips where no container can be had at all, fails where it does not come up."""
-        self.init = 0
+    def _start(self) -> None:
+        """Its first process is `init`; 0 if there is none."""
+        with self._log.open("ab") as file:
+            self._nspawn = subprocess.Popen(
+                self._command, stdin=subprocess.DEVNULL, stdout=file, stderr=file,
+                env={**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"},
+            )  # fmt: skip
         until_s = time.monotonic() + UP_S
-        while not self.init:
-            if self._nspawn.poll() is not None or time.monotonic() > until_s:
-                said = self._log.read_text(errors="replace")[-500:].strip()
-                self.close()
-                pytest.skip(f"no container can be had here: {said}")
+        while not self.init and self._nspawn.poll() is None and time.monotonic() < until_s:
             time.sleep(OFTEN_S)
             self.init = _first(self._nspawn.pid)
-        if self._boot:
-            self._until(self._is_up, UP_S, "boot")
 
     def _is_up(self) -> bool:
         return self.run("systemctl", "is-system-running").stdout.strip() in UP
 
-    def _until(self, true: Callable[[], bool], seconds: float, what: str) -> None:
-        until_s = time.monotonic() + seconds
+    def _until(self, true: Callable[[], bool], what: str) -> None:
+        until_s = time.monotonic() + UP_S
         while not true():
             if time.monotonic() > until_s:
-                said = self._log.read_text(errors="replace")[-2000:]
-                pytest.fail(f"no {what} within {seconds:g} s\n{said}", pytrace=False)
+                pytest.fail(f"no {what} within {UP_S:g} s\n{self._last_words()}", pytrace=False)
             time.sleep(OFTEN_S)
+
+    def _last_words(self) -> str:
+        return self._log.read_text(errors="replace")[-1000:].strip()
 
 
 def _names(pid: int) -> list[str]:

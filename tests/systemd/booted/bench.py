@@ -81,6 +81,10 @@ class Bench:
         now = self.status()
         return now["state"] == "DISARMED" and not now["inhibits"]
 
+    def answers(self) -> bool:
+        """The daemon, of an engine that has a guard."""
+        return self.status().get("guard", "NOT CONNECTED") != "NOT CONNECTED"
+
     def ready(self) -> None:
         """Wait until it can be armed, after a disarm if it is, and a reset if it tripped."""
         if self.status()["state"] in ARMED:
@@ -119,7 +123,7 @@ class Bench:
     def pid(self, who: str) -> str:
         """Of engine, daemon or guard."""
         if who == "engine":
-            return str(self.status()["engine_pid"])
+            return str(self.status().get("engine_pid", 0))
         return self.unit({"daemon": "nmesd", "guard": "nmesd-guard"}[who], "MainPID")
 
     def signal(self, number: int, *pids: str) -> int:

@@ -28,7 +28,7 @@ def test_killed_in_mid_train_it_comes_back_disarmed(who: str, bench: Bench, tell
         assert again == (1 if other == who else 0), unit
     if who == "guard":
         assert bench.zeros_verified(killed_ns) == ["the stimulator itself"]
-    bench.until(lambda: bench.status()["guard"] != "NOT CONNECTED", "guard")
+    bench.until(bench.answers, "daemon with a guard")
     now = bench.status()
     assert now["state"] == "TRIPPED"
     assert now["guard"] != "ARMED"

@@ -71,8 +71,11 @@ def test_an_attempt_heard_over_lsl_earns_a_train(bench: Bench, tell: Tell) -> No
         bench.arm()
         before = len(bench.given)
         bench.until(lambda: len(bench.given) > before, "train after an attempt")
+        bench.until(lambda: bench.status().get("trains", 0) > 0, "end of the train")
         now = bench.status()
-        tell(f"{now['programme']}: trains {now['trains']}, sample to lease {now['latency_ms']} ms")
+        tell(
+            f"{now['trains']} train, {len(bench.given) - before} pulses; sample to lease {now['latency_ms']:.1f} ms"
+        )
         bench.nmesd("disarm", "--operator", OPERATOR)
     finally:
         bench.nmesd("reload", "--programme", BY_CLOCK)

@@ -63,7 +63,7 @@ def test_a_unit_ended_in_mid_train(act: str, unit: str, bench: Bench, tell: Tell
         assert bench.unit(unit, "ActiveState") == "inactive"
         bench.container.say("nmesd", "guard", "--zero", "/etc/nmesd/guard.toml")
         bench.container.say("systemctl", "start", unit)
-    bench.until(lambda: bench.status().get("guard", "NOT CONNECTED") != "NOT CONNECTED", "guard")
+    bench.until(bench.answers, "daemon with a guard")
     now = bench.status()
     assert now["state"] not in ARMED
     assert now["guard"] != "ARMED"
