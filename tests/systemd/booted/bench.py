@@ -83,7 +83,7 @@ class Bench:
 
     def answers(self) -> bool:
         """The daemon, of an engine that has a guard."""
-        return self.status().get("guard", "NOT CONNECTED") != "NOT CONNECTED"
+        return str(self.status().get("guard", "NOT CONNECTED")) != "NOT CONNECTED"
 
     def ready(self) -> None:
         """Wait until it can be armed, after a disarm if it is, and a reset if it tripped."""
@@ -126,13 +126,17 @@ class Bench:
             return str(self.status().get("engine_pid", 0))
         return self.unit({"daemon": "nmesd", "guard": "nmesd-guard"}[who], "MainPID")
 
-    def signal(self, number: int, *pids: str) -> int:
-        """Send it; gives the instant, ns."""
-        ours = [self.container.pid_here(pid) for pid in pids]
-        now_ns = time.monotonic_ns()
-        for pid in ours:
-            os.kill(pid, number)
-        return now_ns
+    def strike(self, number: int, *who: str) -> int:
+        """Send this signal to these in mid-train: pulses come until then. Gives the instant, ns."""
+        for _ in range(TRIES):
+            self.train()
+            pids = [self.container.pid_here(self.pid(one)) for one in who]
+            now_ns = time.monotonic_ns()
+            if self._giving():
+                for pid in pids:
+                    os.kill(pid, number)
+                return now_ns
+        pytest.fail(f"no train to strike in {TRIES} tries: {self.status()}")
 
     def zeros_verified(self, since_ns: int) -> list[str]:
         """By whom, each time, as the guard's journal has it."""
@@ -154,8 +158,9 @@ class Bench:
         time.sleep(seconds)
         late = [pulse for pulse in self.given if pulse.given_ns > stopped_ns]
         assert late == [], f"{len(late)} pulses after it should have stopped: {self.status()}"
-        after_ms = (self.given[-1].given_ns - since_ns) / NS_PER_MS
-        return f"last pulse {after_ms:.1f} ms after, none for {seconds:g} s"
+        last_ms = (self.given[-1].given_ns - since_ns) / NS_PER_MS
+        when = f"{abs(last_ms):.1f} ms {'before' if last_ms < 0 else 'after'} it"
+        return f"last pulse {when}, none for {seconds:g} s"
 
     def zero(self) -> None:
         """Whoever has the stimulator now makes sure of it."""

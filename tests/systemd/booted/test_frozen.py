@@ -17,10 +17,10 @@ FROZEN = (("engine",), ("guard",), ("guard", "engine"), ("daemon", "engine"))
 def test_frozen_in_mid_train_it_is_ended_and_comes_back_disarmed(
     who: tuple[str, ...], bench: Bench, tell: Tell
 ) -> None:
-    bench.train()
+    bench.ready()
     before = {one: bench.pid(one) for one in ("engine", "daemon", "guard")}
     restarts = int(bench.unit("nmesd-guard", "NRestarts"))
-    frozen_ns = bench.signal(signal.SIGSTOP, *(before[one] for one in who))
+    frozen_ns = bench.strike(signal.SIGSTOP, *who)
     seen = bench.silence(frozen_ns)
 
     for one in who:
@@ -31,7 +31,7 @@ def test_frozen_in_mid_train_it_is_ended_and_comes_back_disarmed(
         assert int(bench.unit("nmesd-guard", "NRestarts")) == restarts + 1
         assert bench.zeros_verified(frozen_ns) == ["the stimulator itself"]
     now = bench.status()
-    # A trip is kept by whoever lives through it; when neither engine nor guard did, nothing was armed to begin with.
+    # A trip is kept by whoever lives through it. Where neither does, both begin disarmed.
     assert now["state"] == ("DISARMED" if set(who) == {"guard", "engine"} else "TRIPPED")
     assert now["guard"] != "ARMED"
     again = bench.silence(frozen_ns)
