@@ -73,9 +73,8 @@ def test_an_attempt_heard_over_lsl_earns_a_train(bench: Bench, tell: Tell) -> No
         bench.until(lambda: len(bench.given) > before, "train after an attempt")
         bench.until(lambda: bench.status().get("trains", 0) > 0, "end of the train")
         now = bench.status()
-        tell(
-            f"{now['trains']} train, {len(bench.given) - before} pulses; sample to lease {now['latency_ms']:.1f} ms"
-        )
+        took = f"sample to lease {now['latency_ms']:.1f} ms"
+        tell(f"{now['trains']} train, {len(bench.given) - before} pulses; {took}")
         bench.nmesd("disarm", "--operator", OPERATOR)
     finally:
         bench.nmesd("reload", "--programme", BY_CLOCK)

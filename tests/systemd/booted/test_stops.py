@@ -9,31 +9,27 @@ from tests.systemd.conftest import Tell
 
 
 def test_stop(bench: Bench, tell: Tell) -> None:
-    bench.train()
-    typed_ns = time.monotonic_ns()
-    said = bench.nmesd("stop")
-    seen = bench.silence(typed_ns, time.monotonic_ns())
-    now = bench.status()
+    said, typed_ns, done_ns = bench.ask_for(lambda: bench.nmesd("stop"))
     assert "STOPPED at the guard" in said
-    assert now["state"] == "TRIPPED"
+    seen = bench.silence(typed_ns, done_ns)
+    now = bench.status()
+    assert (now["state"], now["trip_reason"]) == ("TRIPPED", "OPERATOR_STOP")
     bench.zero()
-    tell(f"{seen}; {now['state']} {now['trip_reason']}")
+    tell(f"{seen}; {now['state']} {now['trip_reason']}; zero verified")
 
 
 def test_disarm(bench: Bench, tell: Tell) -> None:
-    bench.train()
-    typed_ns = time.monotonic_ns()
-    bench.nmesd("disarm", "--operator", OPERATOR)
-    seen = bench.silence(typed_ns, time.monotonic_ns())
+    _, typed_ns, done_ns = bench.ask_for(lambda: bench.nmesd("disarm", "--operator", OPERATOR))
+    seen = bench.silence(typed_ns, done_ns)
     assert bench.status()["state"] == "DISARMED"
-    tell(f"{seen}; DISARMED")
+    bench.zero()
+    tell(f"{seen}; DISARMED; zero verified")
 
 
 def test_after_a_reload_no_output_without_an_arm_in_force(bench: Bench, tell: Tell) -> None:
-    bench.train()
-    typed_ns = time.monotonic_ns()
-    bench.container.say("systemctl", "reload", "nmesd")
-    done_ns = time.monotonic_ns()
+    _, typed_ns, done_ns = bench.ask_for(
+        lambda: bench.container.say("systemctl", "reload", "nmesd")
+    )
     not_armed_ns = 0  # since when no arm is in force
     while time.monotonic_ns() - done_ns < WATCHED_S * 1e9:
         if bench.status()["state"] not in ARMED:
@@ -51,10 +47,7 @@ def test_after_a_reload_no_output_without_an_arm_in_force(bench: Bench, tell: Te
 @pytest.mark.parametrize("unit", ["nmesd-guard", "nmesd"])
 @pytest.mark.parametrize("act", ["stop", "restart"])
 def test_a_unit_ended_in_mid_train(act: str, unit: str, bench: Bench, tell: Tell) -> None:
-    bench.train()
-    typed_ns = time.monotonic_ns()
-    bench.container.say("systemctl", act, unit)
-    done_ns = time.monotonic_ns()
+    _, typed_ns, done_ns = bench.ask_for(lambda: bench.container.say("systemctl", act, unit))
     seen = bench.silence(typed_ns, done_ns)
     assert bench.unit(unit, "Result") == "success"
     if unit == "nmesd-guard":
