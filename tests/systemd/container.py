@@ -5,6 +5,7 @@ systemd-nspawn wants cgroup v2. Where this machine has v1, a mount namespace of 
 
 import contextlib
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
@@ -49,7 +50,7 @@ class Container:
         # Its systemd is not this machine's: it need not be known there, nor be there.
         unit = [] if Path("/run/systemd/system").exists() else ["--keep-unit"]
         self._command = [
-            "setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "sh", "-c", PREPARE, "sh",
+            "setpriv", "--pdeathsig", "TERM", "unshare", "--mount", "sh", "-c", PREPARE, "sh",
             "systemd-nspawn", "--quiet", "--directory", str(root), "--register=no", *unit,
             "--console=read-only", "--private-network", "--capability=all",
             "--resolv-conf=off", "--timezone=off",
@@ -111,9 +112,14 @@ class Container:
         return Path(f"/proc/{self.init}/root{place}")
 
     def close(self) -> None:
-        """At once: what is in it dies with it."""
-        self._nspawn.kill()
-        self._nspawn.wait()
+        """At once: its first process takes the others with it."""
+        if self.init and self._nspawn.poll() is None:
+            os.kill(self.init, signal.SIGKILL)
+        try:
+            self._nspawn.wait(END_S)
+        except subprocess.TimeoutExpired:
+            self._nspawn.kill()
+            self._nspawn.wait()
 
     def __enter__(self) -> Self:
         return self
