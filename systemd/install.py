@@ -52,6 +52,7 @@ def main() -> int:
     options = parser.parse_args()
     if os.geteuid():
         sys.exit("install: must be root: sudo make install")
+    os.umask(0o022)  # the services are other users
     refuse_while_armed(options.root)
     if options.what == "install":
         install(options.root, options.wheels)
@@ -63,7 +64,11 @@ def main() -> int:
 def install(root: Path, wheels: Path | None) -> None:
     """Or upgrade."""
     release = root / "opt" / "nmesd-releases" / time.strftime("%Y%m%dT%H%M%S", time.gmtime())
-    build(release, wheels)
+    try:
+        build(release, wheels)
+    except BaseException:  # half a release would be kept in the place of a good one
+        shutil.rmtree(release, ignore_errors=True)
+        raise
     lay_out(root)
     users(root)
     configure(root)
