@@ -35,14 +35,21 @@ def spoilt() -> Iterator[Path]:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """A line for each test that had something to tell, and plainly if nothing was tried."""
     lines = []
-    for outcome in ("passed", "failed"):
+    for outcome, verdict in (("passed", "held"), ("failed", "FAILED")):
         for report in terminalreporter.getreports(outcome):
-            seen = [text for name, text in report.user_properties if name == SEEN]
+            seen = [str(text) for name, text in report.user_properties if name == SEEN]
             if report.when == "call" and seen:
-                name = report.nodeid.partition("::test_")[2].replace("_", " ")
-                verdict = "held" if outcome == "passed" else "FAILED"
-                lines.append(f"{verdict:7}{name}: {'; '.join(map(str, seen))}")
-    if lines:
-        terminalreporter.section("asserted")
-        for line in lines:
+                lines.append(f"{verdict:8}{_sentence(report.nodeid)}: {'; '.join(seen)}")
+    skipped = [
+        f"skipped {_sentence(report.nodeid)}"
+        for report in terminalreporter.getreports("skipped")
+        if any(f"systemd/{folder}/" in report.nodeid for folder in collect_ignore)
+    ]
+    if lines or skipped:
+        terminalreporter.section("asserted" if lines else "NOTHING WAS TRIED, see the reason below")
+        for line in (*lines, *skipped):
             terminalreporter.write_line(line)
+
+
+def _sentence(nodeid: str) -> str:
+    return nodeid.partition("::test_")[2].replace("_", " ")
