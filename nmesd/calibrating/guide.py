@@ -16,9 +16,10 @@ from nmesd.calibrating.listen import Heard, Show, Span, listen, of_recording
 from nmesd.daemon.patient import MuscleSection, PatientFile
 from nmesd.daemon.record import now_utc
 from nmesd.daemon.settings import read_settings
-from nmesd.daemon.toml import parse, read_text
+from nmesd.daemon.toml import parse
 from nmesd.errors import ConfigError
 from nmesd.sessions.recording import read_recording
+from nmesd.toml import read_text
 
 
 def guide(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -14,7 +16,23 @@ ControlSocket = Annotated[str, typer.Option("--control", help="the daemon's cont
 AsJson = Annotated[
     bool, typer.Option("--json", help="one JSON object on standard output, for scripts")
 ]
-Operator = Annotated[str, typer.Option(help="your name, for the record")]
+
+
+def login_name() -> str:
+    """Of the person, also behind sudo."""
+    sudo = os.environ.get("SUDO_USER", "") if os.getuid() == 0 else ""
+    try:
+        return sudo or pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
+
+
+Operator = Annotated[
+    str,
+    typer.Option(
+        default_factory=login_name, show_default="your login name", help="your name, for the record"
+    ),
+]
 CONTROL = "/run/nmesd/control.sock"
 GUARD = "/run/nmesd/guard.sock"
 NMESD_TOML = Path("/etc/nmesd/nmesd.toml")

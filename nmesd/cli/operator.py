@@ -69,23 +69,21 @@ def what_arming_gives(status: dict[str, Any]) -> list[str]:
 
 @app.command()
 def disarm(
-    operator: Operator = "", control: ControlSocket = CONTROL, *, as_json: AsJson = False
+    operator: Operator, control: ControlSocket = CONTROL, *, as_json: AsJson = False
 ) -> None:
     """End stimulation in good order."""
     ask_daemon(control, "disarm", as_json=as_json, operator=operator)
 
 
 @app.command()
-def pause(
-    operator: Operator = "", control: ControlSocket = CONTROL, *, as_json: AsJson = False
-) -> None:
+def pause(operator: Operator, control: ControlSocket = CONTROL, *, as_json: AsJson = False) -> None:
     """Zero at once, and wait. The trial is given up, the session is not."""
     ask_daemon(control, "pause", as_json=as_json, operator=operator)
 
 
 @app.command()
 def resume(
-    operator: Operator = "", control: ControlSocket = CONTROL, *, as_json: AsJson = False
+    operator: Operator, control: ControlSocket = CONTROL, *, as_json: AsJson = False
 ) -> None:
     """Go on after a pause, with a rest."""
     ask_daemon(control, "resume", as_json=as_json, operator=operator)
@@ -93,7 +91,7 @@ def resume(
 
 @app.command()
 def release(
-    operator: Operator = "", control: ControlSocket = CONTROL, *, as_json: AsJson = False
+    operator: Operator, control: ControlSocket = CONTROL, *, as_json: AsJson = False
 ) -> None:
     """Let the train of a triggered-hold programme ramp down now."""
     ask_daemon(control, "release", as_json=as_json, operator=operator)
@@ -126,13 +124,17 @@ def reset(operator: Operator, control: ControlSocket = CONTROL, *, as_json: AsJs
 
 @app.command()
 def reload(
+    operator: Operator,
     programme: Annotated[str, typer.Option(help="instead of the one nmesd.toml names")] = "",
     control: ControlSocket = CONTROL,
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Read nmesd.toml, patient and programme again. Ends an armed session; if one is wrong, nothing changes."""
-    ask_daemon(control, "reload", as_json=as_json, programme=programme)
+    """Read nmesd.toml, patient and programme again; if one is wrong, nothing changes.
+
+    An armed session goes on: thresholds and rests may change, all else waits for `nmesd disarm`.
+    """
+    ask_daemon(control, "reload", as_json=as_json, programme=programme, operator=operator)
 
 
 @app.command()

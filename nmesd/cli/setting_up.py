@@ -75,9 +75,9 @@ def doctor(
 
 @app.command()
 def schema(
-    file: Annotated[str, typer.Argument(help="nmesd, patient or programme")],
+    file: Annotated[str, typer.Argument(help="nmesd, patient, programme, guard or mqtt")],
 ) -> None:
-    """The JSON Schema of a file, for editors that complete and check TOML."""
+    """The JSON Schema of a file, for editors that complete and check TOML; mqtt: of every topic."""
     from nmesd.daemon.patient import PatientFile
     from nmesd.daemon.programme import ProgrammeFile
     from nmesd.daemon.settings import DaemonSettings
@@ -86,9 +86,19 @@ def schema(
     kinds: dict[str, type[Section]] = {
         "nmesd": DaemonSettings, "patient": PatientFile, "programme": ProgrammeFile,
     }  # fmt: skip
-    if file not in kinds:
-        raise ConfigError(f"{file!r}: must be one of {', '.join(kinds)}")
-    typer.echo(json.dumps(kinds[file].model_json_schema(), indent=2, ensure_ascii=False))
+    if file == "guard":
+        from nmesd.cli.guard_schema import schema as guard_schema
+
+        found = guard_schema()
+    elif file == "mqtt":
+        from nmesd.daemon.topics import schema as mqtt_schema
+
+        found = mqtt_schema()
+    elif file in kinds:
+        found = kinds[file].model_json_schema()
+    else:
+        raise ConfigError(f"{file!r}: must be one of {', '.join((*kinds, 'guard', 'mqtt'))}")
+    typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
 
 
 @app.command()

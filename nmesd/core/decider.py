@@ -13,7 +13,8 @@ from nmesd.core.flags import SETTLING
 from nmesd.core.journal import Entry
 from nmesd.core.machine import step
 from nmesd.core.state import State, armed
-from nmesd.core.values import Act, Command, CoreSettings, Event, Hop, RestartChain
+from nmesd.core.tuning import tuned
+from nmesd.core.values import Act, Command, CoreSettings, Event, Hop, Pace, RestartChain, Tune
 from nmesd.units import sample_time_ns
 
 HopArray = TypeVar("HopArray")
@@ -58,14 +59,14 @@ class Decider(Generic[HopArray]):
         self.hops = 0
         self.last = Hop(0, (), (), SETTLING if chain else 0)
         self._chain = chain
-        self._settings = settings
+        self.settings = settings
         self._on_nv, self._off_nv = thresholds(settings, self.state)
         self._note = note
 
     @property
     def t_ns(self) -> int:
         """Sample time now: the end of the last hop."""
-        return sample_time_ns(self.hops * self._settings.hop_samples, self._settings.rate_mhz)
+        return sample_time_ns(self.hops * self.settings.hop_samples, self.settings.rate_mhz)
 
     @property
     def armed(self) -> bool:
@@ -75,7 +76,11 @@ class Decider(Generic[HopArray]):
     def act(self, act: Act) -> tuple[Command, ...]:
         """Apply an act between two hops."""
         self._note(self.hops, act)
-        return self._step(act)
+        if isinstance(act, Tune | Pace):
+            self.settings = tuned(self.settings, act)
+        commands = self._step(act)
+        self._on_nv, self._off_nv = thresholds(self.settings, self.state)
+        return commands
 
     def hop(self, samples: HopArray) -> tuple[Command, ...]:
         """Decide on one hop of raw EMG (hop_samples, columns), microvolts."""
@@ -102,9 +107,9 @@ class Decider(Generic[HopArray]):
 
     def _step(self, event: Event) -> tuple[Command, ...]:
         before_nv = self.state.on_nv
-        self.state, commands = step(self.state, event, self._settings)
+        self.state, commands = step(self.state, event, self.settings)
         if self.state.on_nv != before_nv:
-            self._on_nv, self._off_nv = thresholds(self._settings, self.state)
+            self._on_nv, self._off_nv = thresholds(self.settings, self.state)
         for command in commands:
             self._note(self.hops, command)
             if isinstance(command, RestartChain) and self._chain is not None:

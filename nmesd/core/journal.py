@@ -16,6 +16,7 @@ from nmesd.core.values import (
     Disarm,
     Give,
     ModeChanged,
+    Pace,
     Pause,
     Refused,
     Release,
@@ -26,6 +27,7 @@ from nmesd.core.values import (
     ThresholdChanged,
     TrialDone,
     Trip,
+    Tune,
     Vetoed,
 )
 from nmesd.errors import RecordError
@@ -42,6 +44,7 @@ _KINDS: dict[int, type[Entry]] = {
     6: Resume,
     7: Release,
     8: Give,
+    9: Tune,
     10: SetOutput,
     11: RestartChain,
     12: ModeChanged,
@@ -50,6 +53,7 @@ _KINDS: dict[int, type[Entry]] = {
     15: TrialDone,
     16: Vetoed,
     17: ThresholdChanged,
+    18: Pace,
 }
 _CODES = {kind: code for code, kind in _KINDS.items()}
 _NAMES = {kind.__name__: kind for kind in _KINDS.values()}

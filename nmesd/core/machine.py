@@ -20,7 +20,9 @@ Rules
   6. Arming and the end of a pause lead through the same gate: a muscle already tense then never starts a train.
   7. A pause is zero at once, and no pause makes the rest that is due shorter. A set and a session end between
      trains, never within one.
-  8. The threshold moves only between trials, after trials without disturbed EMG, within the muscle's bounds.
+  8. The threshold moves only between trials, after trials without disturbed EMG, within the muscle's bounds; or
+     by an operator, at any time: then a trial that is open is given up, and comes again through the gate. Where
+     an operator changes the rest, the one under way begins anew.
 
 The table follows the imports; every other pair of mode and event changes no mode.
 """
@@ -58,14 +60,17 @@ from nmesd.core.values import (
     ModeChanged,
     OnMiss,
     Outcome,
+    Pace,
     Pause,
     Refused,
     Release,
     Reset,
     RestartChain,
     Resume,
+    ThresholdChanged,
     Trial,
     Trip,
+    Tune,
     Why,
 )
 from nmesd.errors import Reason
@@ -92,6 +97,7 @@ TABLE: Final = (
     Row((Mode.READY,), Why.ATTEMPT, Mode.REST, "attempt, NO_GO or BIOFEEDBACK"),
     Row((Mode.READY,), Why.RELAXED, Mode.REST, "RELAXATION: relaxed"),
     Row((Mode.READY,), Why.TIMEOUT, Mode.REST, "nobody tried in time"),
+    Row((Mode.READY,), Why.OPERATOR, Mode.REST, "another threshold: the trial begins again"),
     Row((Mode.STIMULATING,), Why.TRAIN_OVER, Mode.HOLD_OFF, "train over: zero"),
     Row((Mode.HOLD_OFF,), Why.HOLD_OFF_OVER, Mode.REST, "hold-off over"),
     Row((Mode.READY, Mode.HOLD_OFF), Why.SET_OVER, Mode.PAUSED, "trial over, and the set"),
@@ -122,7 +128,9 @@ def step(state: State, event: Event, settings: CoreSettings) -> Step:
 
 
 def _act(
-    state: State, event: Arm | Pause | Resume | Release | Give | Reset, settings: CoreSettings
+    state: State,
+    event: Arm | Pause | Resume | Release | Give | Tune | Pace | Reset,
+    settings: CoreSettings,
 ) -> Step:
     match event:
         case Arm():
@@ -135,6 +143,10 @@ def _act(
             return _release(state, event, settings), ()
         case Give():
             return _give(state, event, settings)
+        case Tune():
+            return _tune(state, event, settings)
+        case Pace():
+            return _pace(state, event), ()
         case Reset():
             return _reset(state, event)
         case _:
@@ -224,6 +236,30 @@ def _give(state: State, event: Give, settings: CoreSettings) -> Step:
     state = state._replace(t_ns=event.t_ns, highest_ua=tuple(highest_ua))
     tick, target_ua = Hop(event.t_ns, (), (), 0), (event.amplitude_ua,)
     return _train(state, tick, event.muscle, target_ua, Outcome.GIVEN, Why.OPERATOR, settings)
+
+
+def _tune(state: State, event: Tune, settings: CoreSettings) -> Step:
+    """A tone that was below the old threshold and is over the new one must not be taken for an attempt."""
+    if not armed(state):
+        return state, ()
+    on_nv = list(state.on_nv)
+    before_nv, on_nv[event.muscle] = on_nv[event.muscle], event.on_nv
+    after = state._replace(t_ns=event.t_ns, on_nv=tuple(on_nv), relaxed_since_ns=-1)
+    told: tuple[Command, ...] = ()
+    if event.on_nv != before_nv:
+        told = (ThresholdChanged(event.t_ns, event.muscle, before_nv, event.on_nv, Why.OPERATOR),)
+    if state.mode is not Mode.READY:
+        return after, told
+    given_up = aborted(after, settings)
+    after, commands = _rest(after, Why.OPERATOR)
+    return after, (*told, *given_up, *commands)
+
+
+def _pace(state: State, event: Pace) -> State:
+    """The rest under way begins anew: a shorter one must not lead to a train at once."""
+    if state.mode is not Mode.REST:
+        return state
+    return state._replace(t_ns=event.t_ns, since_ns=event.t_ns)
 
 
 def _reset(state: State, event: Reset) -> Step:

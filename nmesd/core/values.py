@@ -237,6 +237,28 @@ class Give(NamedTuple):
     amplitude_ua: int
 
 
+class Tune(NamedTuple):
+    """An operator changed a muscle's thresholds in its file: these hold from now on."""
+
+    t_ns: int
+    operator: int
+    muscle: int
+    on_nv: int
+    off_nv: int
+    floor_nv: int
+    ceiling_nv: int
+    veto_nv: int
+
+
+class Pace(NamedTuple):
+    """An operator changed the rest between trials and the pause between sets."""
+
+    t_ns: int
+    operator: int
+    rest_ns: int
+    set_pause_ns: int
+
+
 class Trip(NamedTuple):
     """Somebody (stream watch, guard, operator's stop, daemon watch) found a reason for zero."""
 
@@ -253,7 +275,7 @@ class Reset(NamedTuple):
     operator: int
 
 
-Act = Arm | Disarm | Pause | Resume | Release | Give | Trip | Reset
+Act = Arm | Disarm | Pause | Resume | Release | Give | Tune | Pace | Trip | Reset
 Event = Hop | Act
 
 
@@ -326,7 +348,7 @@ class Vetoed(NamedTuple):
 
 
 class ThresholdChanged(NamedTuple):
-    """The staircase moved a muscle's on threshold."""
+    """The staircase, or an operator, moved a muscle's on threshold."""
 
     t_ns: int
     muscle: int

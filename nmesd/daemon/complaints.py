@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, get_args
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-UNITS: Final = {
-    "_hz": "Hz", "_mhz": "mHz", "_uv": "µV", "_ma": "mA", "_us": "µs", "_ms": "ms", "_s": "s", "_cm2": "cm²",
-    "_percent": "%", "_percent_mvc": "% of the best effort", "minutes": "min", "_per_min": "a minute",
-}  # fmt: skip
+from nmesd.toml import meant, unit_of, valued
+
 _WHAT: Final = {
     "int_type": "a whole number", "int_from_float": "a whole number", "float_type": "a number",
     "finite_number": "a number", "string_type": "a text in quotes", "tuple_type": "a list in brackets",
@@ -28,39 +25,28 @@ def complaint(problem: Mapping[str, Any], kind: type[BaseModel]) -> str:
     if sort == "extra_forbidden":
         return f"{name} = {problem['input']!r}: there is no such key here{_meant(kind, place)}"
     field = _field(kind, place)
-    unit = _unit(str(place[-1])) if place else ""
+    unit = unit_of(str(place[-1])) if place else ""
     wanted = _range(field, unit) if field is not None else ""
     if sort == "missing":
         return f"{name} is missing: give it" + (f", {wanted}" if wanted else "")
-    value = f"{problem['input']!r}{f' {unit}' if unit and _is_number(problem['input']) else ''}"
     if sort == "value_error":
         says = problem["msg"].removeprefix("Value error, ")
         return f"{name}: {says}" if name else says
+    value = valued(name, problem["input"])
     if sort in _OUT_OF_RANGE:
-        return f"{name} = {value}: must be {wanted}"
+        return f"{value}: must be {wanted}"
     if sort == "literal_error":
-        return f"{name} = {value}: must be {problem['ctx']['expected']}"
+        return f"{value}: must be {problem['ctx']['expected']}"
     if sort in _WHAT:
-        return f"{name} = {value}: must be {_WHAT[sort]}" + (f", {wanted}" if wanted else "")
-    return f"{name} = {value}: {problem['msg']}"
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _unit(key: str) -> str:
-    endings = [ending for ending in UNITS if key.endswith(ending)]
-    return UNITS[max(endings, key=len)] if endings else ""
+        return f"{value}: must be {_WHAT[sort]}" + (f", {wanted}" if wanted else "")
+    return f"{value}: {problem['msg']}"
 
 
 def _meant(kind: type[BaseModel], place: Sequence[str | int]) -> str:
     model = _model(kind, place[:-1])
     if model is None:
         return ""
-    known = list(model.model_fields)
-    close = difflib.get_close_matches(str(place[-1]), known, 1, 0.6)
-    return f": did you mean {close[0]}?" if close else f": there are {', '.join(known)}"
+    return f": {meant(str(place[-1]), list(model.model_fields))}"
 
 
 def _model(kind: type[BaseModel], place: Sequence[str | int]) -> type[BaseModel] | None:

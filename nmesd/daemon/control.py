@@ -1,4 +1,7 @@
-"""The operator's door: a local unix socket, one JSON object a line each way."""
+"""The operator's door: a local unix socket, one JSON object a line each way.
+
+Every local user may come in, for everybody may see and stop; `roles.py` says who may do more.
+"""
 
 from __future__ import annotations
 
@@ -9,35 +12,47 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-Handler = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
+from nmesd.daemon.roles import Peer, Role, Roles, credentials, login
+
+Handler = Callable[[dict[str, Any], Peer], Awaitable[dict[str, Any]]]
 Watch = Callable[[], AsyncIterator[dict[str, Any]]]
 MAX_LINE = 64 * 1024
+MOST_CLIENTS = (
+    16  # at once of one user who is no operator: nobody shall use up the daemon's descriptors
+)
+LOGIN_S = 0.5  # a directory server may be slow to know a name; a stop does not wait for it
 
 
-async def serve(path: str, handle: Handler, watch: Watch) -> None:
+async def serve(path: str, roles: Roles, handle: Handler, watch: Watch) -> None:
     """Answer requests until cancelled. A client may ask many times; a broken line gets an error, not a hang-up.
 
     One who asks to watch is told events, a line each, until it goes, and is asked for nothing more.
     """
-    clients: set[asyncio.StreamWriter] = set()
+    clients: dict[asyncio.StreamWriter, int] = {}  # to whom, and their uid
 
     async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        clients.add(writer)
+        uid, groups = credentials(writer.get_extra_info("socket"))
+        role = roles.of(uid, groups)
+        if role is not Role.OPERATOR and list(clients.values()).count(uid) >= MOST_CLIENTS:
+            writer.close()
+            return
+        clients[writer] = uid
         try:
+            peer = Peer(uid, groups, await _login(uid), role)
             with contextlib.suppress(ConnectionError, asyncio.LimitOverrunError, ValueError):
                 while line := await reader.readline():
-                    answer = await _answer(line, handle)
+                    answer = await _answer(line, peer, handle)
                     await _write(writer, answer)
                     if answer.get("watching"):
                         await _tell(reader, writer, watch)
                         break
         finally:
-            clients.discard(writer)
+            del clients[writer]
             writer.close()
 
     _remove(path)
     server = await asyncio.start_unix_server(client, path, limit=MAX_LINE)
-    Path(path).chmod(0o660)  # noqa: ASYNC240 - one system call, before anybody waits
+    Path(path).chmod(0o666)  # noqa: ASYNC240 - one system call, before anybody waits
     try:
         await asyncio.get_running_loop().create_future()
     finally:
@@ -72,13 +87,19 @@ def _remove(path: str) -> None:
         Path(path).unlink()
 
 
-async def _answer(line: bytes, handle: Handler) -> dict[str, Any]:
+async def _login(uid: int) -> str:
+    try:
+        async with asyncio.timeout(LOGIN_S):
+            return await asyncio.to_thread(login, uid)
+    except TimeoutError:
+        return str(uid)
+
+
+async def _answer(line: bytes, peer: Peer, handle: Handler) -> dict[str, Any]:
     try:
         request = json.loads(line)
     except (ValueError, RecursionError):
         return {"ok": False, "text": "not a line of JSON"}
     if not isinstance(request, dict) or not isinstance(request.get("command"), str):
         return {"ok": False, "text": 'send an object with a "command"'}
-    if request["command"] == "watch":
-        return {"ok": True, "text": "events follow, a line each", "watching": True}
-    return await handle(request)
+    return await handle(request, peer)

@@ -14,11 +14,12 @@ import sys
 from collections.abc import Callable
 
 from nmesd.errors import LinkError
-from nmesd.wire import Act, ActKind, ActReply, Beat, Frame, Link, Settings
+from nmesd.wire import Act, ActKind, ActReply, Beat, Frame, Link, Retune, Settings
 from nmesd.wire.lifeline import held
 
 BEAT_S = 0.2  # a fifth of the silence the engine bears
 RESTART_S = 1.0
+ANSWER_S = 2.0
 REPLACE_S = (
     4.0  # to end an engine, however stuck, and start another; less than an operator's command waits
 )
@@ -94,16 +95,33 @@ class EngineHost:
             raise LinkError(f"the old engine does not end within {REPLACE_S:g} s") from None
 
     async def act(
-        self, kind: ActKind, operator: int, muscle: int = 0, amplitude_ua: int = 0, timeout_s: float = 2.0
+        self, kind: ActKind, operator: int, muscle: int = 0, amplitude_ua: int = 0, timeout_s: float = ANSWER_S
     ) -> ActReply:  # fmt: skip
         """Send an operator's act and wait for what became of it. Raises LinkError if none comes."""
+
+        def frame(request: int) -> Act:
+            return Act(request, kind, operator, muscle, amplitude_ua)
+
+        return await self._ask(frame, timeout_s)
+
+    async def retune(self, settings: bytes, operator: int, payload: bytes) -> ActReply:
+        """Let the engine that runs go on with other thresholds or rests, and the next begin with `settings`.
+
+        Raises LinkError if it does not answer.
+        """
+        reply = await self._ask(lambda request: Retune(request, operator, payload), ANSWER_S)
+        if not reply.reason:
+            self._settings = settings
+        return reply
+
+    async def _ask(self, frame: Callable[[int], Frame], timeout_s: float) -> ActReply:
         if self._link is None:
             raise LinkError("the engine is not running; it is started again within seconds")
         self._requests += 1
         answer: asyncio.Future[ActReply] = asyncio.get_running_loop().create_future()
         self._waiting[self._requests] = answer
         try:
-            self._link.send(Act(self._requests, kind, operator, muscle, amplitude_ua))
+            self._link.send(frame(self._requests))
             async with asyncio.timeout(timeout_s):
                 return await answer
         except TimeoutError:

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 from nmesd.daemon.patient import PatientFile
 from nmesd.daemon.programme import ProgrammeFile
 from nmesd.daemon.settings import DaemonSettings
-from nmesd.daemon.toml import parse, read_text
+from nmesd.daemon.toml import parse
 from nmesd.errors import ConfigError
+from nmesd.toml import read_text
 
 PROGRAMMES = "programmes"  # the folder beside nmesd.toml
 

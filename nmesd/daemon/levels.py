@@ -8,8 +8,9 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from nmesd.daemon.patient import OutputSection
-from nmesd.daemon.toml import Section, parse, read_text
+from nmesd.daemon.toml import Section, parse
 from nmesd.errors import ConfigError
+from nmesd.toml import read_text
 
 Milliamperes = Annotated[float, Field(gt=0, le=130)]
 

@@ -7,6 +7,7 @@ import hashlib
 import json
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import structlog
 from nmesd.core.journal import Entry, from_ints
 from nmesd.core.values import ARMED_MODES, CoreSettings, Mode
 from nmesd.daemon import stimulator
+from nmesd.daemon.changes import Change, changes, needs_restart, while_armed
 from nmesd.daemon.control import serve
 from nmesd.daemon.engine_config import Config, load, lsl_config
 from nmesd.daemon.engine_host import EngineHost
@@ -22,6 +24,9 @@ from nmesd.daemon.events import Hub, event_of
 from nmesd.daemon.markers import Markers
 from nmesd.daemon.mqtt import Mqtt
 from nmesd.daemon.record import Record
+from nmesd.daemon.roles import BROKER, Peer, Roles
+from nmesd.daemon.telemetry import inhibits_changed, refused, telemetry, trip_of
+from nmesd.daemon.topics import Fault, Telemetry
 from nmesd.daemon.view import Tally, view
 from nmesd.engine.settings import EngineSettings
 from nmesd.errors import ConfigError, LinkError, Reason, explain
@@ -60,9 +65,12 @@ class Daemon:
         self._beacon, self._beaten_hop = Beacon(), 0
         self._markers: Markers | None = None
         section = self._config.files.settings.mqtt
-        self._mqtt = Mqtt(section, self._view, self._stop_or_disarm) if section.enabled else None
+        told = self._view, self._telemetry, self._stop_or_disarm
+        self._mqtt = Mqtt(section, *told) if section.enabled else None
+        self._roles = Roles(self._config.files.settings.control.operators)
         self._host = EngineHost(self._config.engine, self._hear, self._engine_changed)
         self._snapshot: Snapshot | None = None
+        self._heard_ns, self._inhibits = 0, 0  # of the last snapshot there was
         self._found: list[str] = []
         self._device: dict[str, Any] = {}  # the guard's stimulator
         self._log = structlog.get_logger(room="daemon")
@@ -70,6 +78,9 @@ class Daemon:
     async def run(self) -> None:
         """Until SIGTERM or SIGINT. SIGHUP reloads."""
         self._socket = self._config.files.settings.control.socket
+        if self._roles.group_is_missing:
+            text = "there is no such group: only root and the daemon's user are operators"
+            self._log.warning(text, group=self._roles.operators)
         self._markers = Markers(lsl_config(self._config.files.settings.lsl))
         loop = asyncio.get_running_loop()
         ended, hung_up = asyncio.Event(), asyncio.Event()
@@ -81,7 +92,8 @@ class Daemon:
                 running = [
                     tasks.create_task(self._host.run(), name="engine"),
                     tasks.create_task(
-                        serve(self._socket, self._answer, self._hub.watch), name="control"
+                        serve(self._socket, self._roles, self._answer, self._hub.watch),
+                        name="control",
                     ),
                     tasks.create_task(self._record.sync(), name="record"),
                     tasks.create_task(self._reload_on(hung_up), name="reload"),
@@ -102,30 +114,51 @@ class Daemon:
         while True:
             await hung_up.wait()
             hung_up.clear()
-            await self._reload()
+            await self._reload("", "SIGHUP")
 
-    async def _reload(self, programme: str = "") -> dict[str, Any]:
-        """Read the files again. Only if all of them are good does a new engine begin with them, disarmed."""
+    async def _reload(self, operator: str, user: str, programme: str = "") -> dict[str, Any]:
+        """Read the files again, and take up all of them or none.
+
+        An armed session goes on, with other thresholds and rests; anything else is refused until it is over.
+        Without one a new engine begins with them, disarmed.
+        """
         async with self._reloading:
+            armed = self._mode in ARMED_MODES
             try:
                 config = await asyncio.to_thread(load, self._path, programme)
-                before, after = self._config.files.settings, config.files.settings
-                for name in ("control", "mqtt", "lsl"):
-                    if getattr(after, name) != getattr(before, name):
-                        raise ConfigError(f"{self._path}: [{name}] changed: restart nmesd instead")
-            except ConfigError as error:
-                self._log.error("reload refused, nothing changed", error=str(error))
+                found = changes(self._config.files, config.files)
+                needs_restart(found)
+                told = while_armed(self._config, config, found) if armed else b""
+                if told:
+                    await self._retune(config, operator or user, told)
+            except (ConfigError, LinkError) as error:
+                self._log.error("reload refused, nothing changed", error=str(error), user=user)
                 return {"ok": False, "text": f"not reloaded, nothing changed: {error}"}
-            self._log.info("reload", file=str(self._path), programme=config.files.name)
-            self._record.event("reload", programme=config.files.name)
             self._config = config
-            try:
-                await self._host.replace(config.engine)
-            except LinkError as error:
-                self._log.error("reload", error=str(error))
-                return {"ok": False, "text": str(error)}
-            text = f"reload: done, a new engine begins disarmed, programme {config.files.name}"
-            return {"ok": True, "text": text}
+            self._tell_changes(found, {"operator": operator, "user": user})
+            if not armed:
+                try:
+                    await self._host.replace(config.engine)
+                except LinkError as error:
+                    self._log.error("reload", error=str(error))
+                    return {"ok": False, "text": str(error)}
+            done = "the session goes on" if armed else "a new engine begins disarmed"
+            lines = [f"reload: done, {done}, programme {config.files.name}", *map(str, found)]
+            return {"ok": True, "text": "\n".join(lines)}
+
+    async def _retune(self, config: Config, operator: str, told: bytes) -> None:
+        reply = await self._host.retune(config.engine, operator_number(operator), told)
+        if reply.reason:
+            raise LinkError(explain(Reason(reply.reason), reply.value, reply.limit))
+
+    def _tell_changes(self, found: tuple[Change, ...], who: dict[str, str]) -> None:
+        """Old and new, who and when: the log has the time."""
+        self._log.info("reload", file=str(self._path), changes=len(found), **who)
+        for change in found:
+            self._log.info("changed", **change._asdict(), **who)
+        changed = [change._asdict() for change in found]
+        facts = self._config.files.facts()
+        self._record.event("reload", changes=changed, **who, **facts)
 
     # ---- the engine ---------------------------------------------------------------------------------------
 
@@ -141,7 +174,9 @@ class Daemon:
         match frame:
             case Snapshot():
                 self._beat(frame)
-                self._snapshot = frame
+                self._snapshot, self._heard_ns = frame, time.monotonic_ns()
+                self._tell_faults(inhibits_changed(self._inhibits, frame.inhibits))
+                self._inhibits = frame.inhibits
             case Raw():
                 self._record.raw(frame)
             case Note():
@@ -169,6 +204,10 @@ class Daemon:
             self._beacon.beat(time.monotonic_ns())
 
     @property
+    def _mode(self) -> Mode:
+        return Mode(self._snapshot.mode) if self._snapshot else Mode.DISARMED
+
+    @property
     def _core(self) -> CoreSettings:
         return EngineSettings.from_json(self._config.engine).core
 
@@ -182,7 +221,9 @@ class Daemon:
             self._markers.push(event)
         self._hub.publish(event)
         if self._mqtt is not None:
-            self._mqtt.publish(event)
+            self._mqtt.event(event)
+        if (trip := trip_of(entry)) is not None:
+            self._tell_faults([trip])
         facts = {key: value for key, value in event.items() if key != "event"}
         log = self._log.warning if facts.get("reason", "NONE") != "NONE" else self._log.info
         log(facts.pop("after", event["event"]), **facts)
@@ -191,52 +232,79 @@ class Daemon:
         now = self._snapshot, self._config.files, self._tally
         return view(*now, self._found, self._host.pid, self._device)
 
+    def _telemetry(self) -> Telemetry | None:
+        if self._snapshot is None:
+            return None
+        return telemetry(self._snapshot, self._config.files, self._heard_ns)
+
+    def _tell_faults(self, faults: Sequence[Fault]) -> None:
+        if self._mqtt is not None:
+            for fault in faults:
+                self._mqtt.fault(fault)
+
     async def _stop_or_disarm(self, command: str) -> None:
         """What may come from the network."""
-        await self._answer({"command": command, "operator": "mqtt"})
+        await self._answer({"command": command}, BROKER)
 
     # ---- the operator -------------------------------------------------------------------------------------
 
-    async def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
+    async def _answer(self, request: dict[str, Any], peer: Peer) -> dict[str, Any]:
         command = request["command"]
+        if (text := self._roles.refusal(command, peer)) is not None:
+            self._log.warning("refused", command=command[:40], user=peer.user)
+            return self._refused(request, peer, text)
         if command == "status":
             return {"ok": True, **self._view()}
+        if command == "watch":
+            return {"ok": True, "text": "events follow, a line each", "watching": True}
         if command == "reload":
-            return await self._reload(str(request.get("programme", "")))
-        if command not in _ACTS:
-            known = ", ".join(("status", "watch", "reload", *_ACTS))
-            return {"ok": False, "text": f"unknown command {command!r}; known are {known}"}
+            operator, programme = (str(request.get(k, "")) for k in ("operator", "programme"))
+            return await self._reload(operator, peer.user, programme)
+        if (text := self._senseless(command, request)) is not None:
+            return self._refused(request, peer, text)
+        return await self._act(command, request, peer)
+
+    async def _act(self, command: str, request: dict[str, Any], peer: Peer) -> dict[str, Any]:
         operator = str(request.get("operator", ""))
-        if command in _NAMED and not operator:
-            return {
-                "ok": False,
-                "text": f"{command} needs the operator's name: nmesd {command} --operator NAME",
-            }
-        patient = self._config.files.patient.code
-        if command == "arm" and request.get("patient", patient) != patient:
-            text = f"the file is of patient {patient!r}, not {request['patient']!r}: see [session] of nmesd.toml"
-            return {"ok": False, "text": text}
-        mode = Mode(self._snapshot.mode) if self._snapshot else Mode.DISARMED
-        if command in _WHILE_ARMED and mode not in ARMED_MODES:
-            return {"ok": False, "text": f"nothing to {command}: {mode.name}"}
-        given = self._given(request) if command == "give" else (0, 0)
-        if given is None:
-            text = "give needs the channel of an output of patient.toml and amplitude_ma, a number"
-            return {"ok": False, "text": text}
-        number = operator_number(operator)
-        self._log.info(command, operator=operator)
+        number = operator_number(operator or peer.user)
+        self._log.info(command, operator=operator, user=peer.user)
+        who = {"operator": operator, "user": peer.user, "operator_id": number}
         checked = {"checked": bool(request.get("checked"))} if command == "arm" else {}
-        self._record.event("act", act=command, operator=operator, operator_id=number, **checked)
+        self._record.event("act", act=command, **who, **checked)
+        given = (self._given(request) if command == "give" else None) or (0, 0)
         try:
             reply = await self._host.act(_ACTS[command], number, *given)
         except LinkError as error:
-            return {"ok": False, "text": str(error)}
+            return self._refused(request, peer, str(error))
         reason = Reason(reply.reason)
         if reason is not Reason.NONE:
             text = explain(reason, reply.value, reply.limit)
-            self._log.warning(f"{command} refused", reason=reason.name, text=text)
-            return {"ok": False, "reason": reason.name, "text": text}
+            self._log.warning(f"{command} refused", reason=reason.name, text=text, user=peer.user)
+            told = self._refused(request, peer, text, reason, reply.value, reply.limit)
+            return {**told, "reason": reason.name}
         return {"ok": True, "text": f"{command}: done"}
+
+    def _refused(
+        self, request: dict[str, Any], peer: Peer, text: str, *numbers: Any
+    ) -> dict[str, Any]:
+        self._tell_faults([refused(request, peer.user, text, *numbers)])
+        return {"ok": False, "text": text}
+
+    def _senseless(self, command: str, request: dict[str, Any]) -> str | None:
+        """Why such an act need not be asked of the engine."""
+        if command not in _ACTS:
+            known = ", ".join(("status", "watch", "reload", *_ACTS))
+            return f"unknown command {command!r}; known are {known}"
+        if command in _NAMED and not request.get("operator"):
+            return f"{command} needs the operator's name: nmesd {command} --operator NAME"
+        patient = self._config.files.patient.code
+        if command == "arm" and request.get("patient", patient) != patient:
+            return f"the file is of patient {patient!r}, not {request['patient']!r}: see [session] of nmesd.toml"
+        if command in _WHILE_ARMED and self._mode not in ARMED_MODES:
+            return f"nothing to {command}: {self._mode.name}"
+        if command == "give" and self._given(request) is None:
+            return "give needs the channel of an output of patient.toml and amplitude_ma, a number"
+        return None
 
     def _given(self, request: dict[str, Any]) -> tuple[int, int] | None:
         """Which muscle of the core, and how much."""

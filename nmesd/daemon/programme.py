@@ -13,8 +13,9 @@ from pydantic import Field, model_validator
 
 from nmesd.core.schedule import balanced
 from nmesd.core.values import Kind, OnMiss, Programme, Trial
-from nmesd.daemon.toml import Section, parse, read_text
+from nmesd.daemon.toml import Section, parse
 from nmesd.errors import ConfigError
+from nmesd.toml import read_text
 from nmesd.units import NS_PER_S, UA_PER_MA, US_PER_S
 
 HEARS_NO_EMG = ("cyclic", "steps")

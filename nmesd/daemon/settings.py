@@ -7,7 +7,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from nmesd.daemon.toml import Section, parse, read_text
+from nmesd.daemon.toml import Section, parse
+from nmesd.toml import read_text
 
 
 class SessionSection(Section):
@@ -62,9 +63,10 @@ class GuardSection(Section):
 
 
 class ControlSection(Section):
-    """Where the operator's commands come in."""
+    """Where the operator's commands come in, and whose group may do more than see and stop."""
 
     socket: str = "/run/nmesd/control.sock"
+    operators: Annotated[str, Field(min_length=1)] = "nmesd"
 
 
 class RecordSection(Section):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,8 +10,9 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from nmesd.daemon.complaints import complaint
-from nmesd.daemon.lines import line_of
 from nmesd.errors import ConfigError
+from nmesd.toml import line_of
+from nmesd.toml import parse as parse_toml
 
 
 class Section(BaseModel):
@@ -26,36 +25,15 @@ class Section(BaseModel):
 File = TypeVar("File", bound=Section)
 
 
-def read_text(path: Path) -> bytes:
-    """The bytes of a file. Raises ConfigError."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from None
-
-
 def parse(path: Path, text: bytes, kind: type[File]) -> File:
     """What the bytes of a file mean; `path` only names them. Raises ConfigError."""
-    try:
-        decoded = text.decode()
-    except UnicodeDecodeError as error:
-        line = text[: error.start].count(b"\n") + 1
-        raise ConfigError(f"{path}:{line}: cannot be read: not UTF-8: save it so") from None
-    try:
-        data = tomllib.loads(decoded)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        at = re.search(r"\(at line (\d+)", str(error))
-        number = int(at[1]) if at else decoded.count("\n") + 1
-        says = re.sub(r" \(at .*\)$", "", str(error))
-        raise ConfigError(
-            f"{path}:{number}: cannot be read: {says}: see the file in config/"
-        ) from None
+    data = parse_toml(path, text)
     try:
         return kind.model_validate(data)
     except ValidationError as error:
         told = {}
         for problem in error.errors(include_url=False):
-            line = line_of(decoded, problem["loc"])
+            line = line_of(text.decode(), problem["loc"])
             told[f"{path}:{line}: {complaint(problem, kind)}"] = line
         raise ConfigError("\n".join(sorted(told, key=told.__getitem__))) from None
 

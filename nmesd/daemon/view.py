@@ -33,6 +33,11 @@ def inhibits(mask: int) -> list[Reason]:
     return [reason for reason in Reason if reason is not Reason.NONE and mask >> reason & 1]
 
 
+def guard_name(snapshot: Snapshot) -> str:
+    """The guard's state, or that there is none."""
+    return GuardState(snapshot.guard_state).name if snapshot.guard_connected else "NOT CONNECTED"
+
+
 def view(
     snapshot: Snapshot | None,
     files: Files,
@@ -84,9 +89,7 @@ def view(
         "latency_ms": ms(snapshot.latency_first_ns),
         "step_max_ms": ms(snapshot.step_max_ns),
         "telemetry_lost": snapshot.dropped,
-        "guard": GuardState(snapshot.guard_state).name
-        if snapshot.guard_connected
-        else "NOT CONNECTED",
+        "guard": guard_name(snapshot),
         "guard_real_time": bool(snapshot.guard_real_time),
         "stimulator": device.get("stimulator", ""),
         "stimulator_cannot": device.get("cannot", []),

@@ -7,8 +7,9 @@ from importlib import import_module
 from typing import Any
 
 from nmesd.drivers.base import Driver
-from nmesd.drivers.options import Option, chosen
+from nmesd.drivers.options import Option, chosen, wrong
 from nmesd.errors import ConfigError
+from nmesd.toml import valued
 
 # name in guard.toml -> (module, class)
 DRIVERS = {
@@ -47,23 +48,27 @@ def one_by_one(stimulator: Mapping[str, Any]) -> Driver:
     return make_driver(stimulator["driver"], stimulator["port"], {**own, **mode})
 
 
-def driver_from_config(
-    stimulator: Mapping[str, Any], gate: Mapping[str, Any] | None, path: object
-) -> Driver:
-    """What [stimulator] and [gate] of guard.toml at `path` describe, not yet opened. Raises ConfigError."""
-    try:
-        own = {key: value for key, value in stimulator.items() if key != "channels"}
-        options = _class_of(own.get("driver")).OPTIONS
-        values = chosen({**_COMMON, **options}, own, "stimulator")
-        driver = make_driver(
-            values["driver"], values["port"], {key: values[key] for key in options}
-        )
-        if gate is not None:
-            from nmesd.drivers.gated import Gated
+def driver_from_config(stimulator: Mapping[str, Any], gate: Mapping[str, Any] | None) -> Driver:
+    """What [stimulator] and [gate] of guard.toml describe, not yet opened.
 
-            driver = Gated(driver, gate)
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from None
+    Raises ConfigError with everything that is wrong, a line each that begins with table and key.
+    """
+    own = {key: value for key, value in stimulator.items() if key != "channels"}
+    gated = None if gate is None else import_module("nmesd.drivers.gated")
+    said = wrong(gated.OPTIONS, gate or {}, "gate") if gated else []
+    try:
+        options = _class_of(own.get("driver")).OPTIONS
+    except ConfigError as error:  # without a driver only what all have, or none, can be judged
+        theirs = {key for name in DRIVERS for key in _class_of(name).OPTIONS}
+        own = {key: own[key] for key in own if key not in theirs} | {"driver": next(iter(DRIVERS))}
+        options, said = {}, [str(error), *said]
+    keys = {**_COMMON, **options}
+    if said := [*wrong(keys, own, "stimulator"), *said]:
+        raise ConfigError("\n".join(said))
+    values = chosen(keys, own, "stimulator")
+    driver = make_driver(values["driver"], values["port"], {key: values[key] for key in options})
+    if gated:
+        driver = gated.Gated(driver, gate)
     if values["level"] != "full":
         from nmesd.drivers.dry_run import DryRun
 
@@ -75,6 +80,8 @@ def _class_of(name: object) -> Any:
     if isinstance(name, str) and name in REFUSED:
         raise ConfigError(f"[stimulator] driver = {name!r} is refused: {REFUSED[name]}")
     if not isinstance(name, str) or name not in DRIVERS:
-        raise ConfigError(f"[stimulator] driver = {name!r}: known are {', '.join(sorted(DRIVERS))}")
+        raise ConfigError(
+            f"[stimulator] {valued('driver', name)}: known are {', '.join(sorted(DRIVERS))}"
+        )
     module, cls = DRIVERS[name]
     return getattr(import_module(module), cls)

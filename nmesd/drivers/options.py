@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from nmesd.errors import ConfigError
+from nmesd.toml import meant, valued
 
 
 class Option(NamedTuple):
@@ -17,18 +18,24 @@ class Option(NamedTuple):
     about: str  # what is wanted, with unit and choices
 
 
-def chosen(options: Mapping[str, Option], given: Mapping[str, Any], section: str) -> dict[str, Any]:
-    """Every option's value. Raises ConfigError naming key, value and what is wanted."""
-    for key in given:
-        if key not in options:
-            known = ", ".join(options) or "none"
-            raise ConfigError(f"[{section}] {key}: no such key; this driver's own are: {known}")
-    values = {}
+def wrong(options: Mapping[str, Option], given: Mapping[str, Any], section: str) -> list[str]:
+    """Everything that is wrong, a line each: `[section] key = value: what is wanted`."""
+    said = [
+        f"[{section}] {valued(key, given[key])}: there is no such key for this driver: {meant(key, options)}"
+        for key in given
+        if key not in options
+    ]
     for key, option in options.items():
         value = given.get(key, option.default)
         if type(value) is not option.kind or (
             value not in option.allowed if option.allowed else value == ""
         ):
-            raise ConfigError(f"[{section}] {key} = {value!r}: {option.about}")
-        values[key] = value
-    return values
+            said.append(f"[{section}] {valued(key, value)}: {option.about}")
+    return said
+
+
+def chosen(options: Mapping[str, Option], given: Mapping[str, Any], section: str) -> dict[str, Any]:
+    """Every option's value. Raises ConfigError with everything that is wrong."""
+    if said := wrong(options, given, section):
+        raise ConfigError("\n".join(said))
+    return {key: given.get(key, option.default) for key, option in options.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
@@ -10,11 +11,13 @@ import numpy as np
 from dsp.chain import Chain
 from dsp.coefficients import ChainCoefficients
 from nmesd.core.decider import Decider
-from nmesd.core.values import Act, Command, Mode, ModeChanged, SetOutput, Trip, Why
+from nmesd.core.journal import from_ints
+from nmesd.core.tuning import tuned
+from nmesd.core.values import Act, Command, Mode, ModeChanged, Pace, SetOutput, Trip, Tune, Why
 from nmesd.engine.guard_link import GuardLink
 from nmesd.engine.settings import EngineSettings
 from nmesd.engine.teller import Teller
-from nmesd.errors import Reason
+from nmesd.errors import Reason, RecordError
 from nmesd.wire import ZERO, ChannelOutput, Output
 
 Hop = np.ndarray[Any, np.dtype[np.float64]]
@@ -61,6 +64,22 @@ class Deciding:
     def act(self, act: Act) -> tuple[Command, ...]:
         """An act between two steps."""
         return self._obey(self.decider.act(act))
+
+    def retune(self, operator: int, payload: bytes) -> bool:
+        """Everything a `Retune` asks for, between two steps. False: it is none, and nothing was changed."""
+        acts: list[Tune | Pace] = []
+        try:
+            for code, *fields in json.loads(payload):
+                act = from_ints(code, (self.decider.t_ns, operator, *fields))
+                if not isinstance(act, Tune | Pace):
+                    return False
+                tuned(self.decider.settings, act)
+                acts.append(act)
+        except (ValueError, TypeError, IndexError, RecordError):
+            return False
+        for act in acts:
+            self.act(act)
+        return True
 
     def trip(self, reason: Reason, value: int = 0, limit: int = 0) -> None:
         """Zero, if an arming is in force. While disarmed the same condition only inhibits."""

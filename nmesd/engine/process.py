@@ -22,7 +22,18 @@ from nmesd.engine.snapshot import snapshot
 from nmesd.engine.teller import Teller
 from nmesd.errors import LinkError, Reason
 from nmesd.units import NS_PER_MS, NS_PER_S
-from nmesd.wire import Act, ActKind, Beat, Capabilities, GuardState, Link, Report, Snapshot, misfits
+from nmesd.wire import (
+    Act,
+    ActKind,
+    Beat,
+    Capabilities,
+    GuardState,
+    Link,
+    Report,
+    Retune,
+    Snapshot,
+    misfits,
+)
 from nmesd.wire.lifeline import Watch
 
 SNAPSHOT_NS = 50 * NS_PER_MS
@@ -162,6 +173,9 @@ class Engine:
                 match received.frame:
                     case Act() as act:
                         self._hear_act(act, now_ns)
+                    case Retune(request, operator, payload):
+                        done = self._deciding.retune(operator, payload)
+                        self._reply(request, Reason.NONE if done else Reason.FRAME_UNEXPECTED)
                     case Beat():
                         self._beat_ns = now_ns
                     case _:
@@ -272,7 +286,7 @@ class Engine:
     def _snapshot(self, now_ns: int) -> Snapshot:
         return snapshot(
             self._decider.state,
-            self._settings.core,
+            self._decider.settings,
             self._guard.report,
             last=self._decider.last,
             hop=self._decider.hops,

@@ -2,9 +2,8 @@
 
 import os
 import pwd
-import tomllib
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +11,7 @@ from nmesd.drivers import driver_from_config
 from nmesd.drivers.base import Driver
 from nmesd.errors import ConfigError
 from nmesd.guard.limits import RULES, Limits
+from nmesd.toml import located, parse, read_text, strangers, unit_of, valued
 from nmesd.wire import CHANNELS
 
 
@@ -25,55 +25,55 @@ class GuardConfig(NamedTuple):
     limits_hash: int
 
 
-_AREA_CM2 = (0.5, 400)  # smallest electrode in use to a thigh's; a slip of units is outside
-_SECTIONS = {
-    "electrodes": {"area_cm2"},
-    "guard": {"socket", "client_user"},
-    "limits": {rule.key for rule in RULES},
+AREA_CM2 = (0.5, 400)  # smallest electrode in use to a thigh's; a slip of units is outside
+_TABLES: dict[str, Collection[str]] = {
+    **dict.fromkeys(("stimulator", "gate"), ()),  # nmesd.drivers knows what belongs there
+    "electrodes": ("area_cm2",),
+    "guard": ("socket", "client_user"),
+    "limits": [rule.key for rule in RULES],
 }
 
 
 def read_config(path: Path) -> GuardConfig:
-    """Read guard.toml. Raises ConfigError naming file, key, value, limit, unit and remedy."""
-    try:
-        text = path.read_bytes()
-        data = tomllib.loads(text.decode())
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from None
-    for section, content in data.items():
-        if isinstance(content, dict) and section in ("stimulator", "gate"):
-            continue  # nmesd.drivers knows what belongs there
-        for key in content if isinstance(content, dict) and section in _SECTIONS else [""]:
-            if key not in _SECTIONS.get(section, ()):
-                known = "; ".join(f"[{name}] {', '.join(keys)}" for name, keys in _SECTIONS.items())
-                raise ConfigError(f"{path}: unknown [{section}] {key}; known are {known}")
+    """Read guard.toml. Raises ConfigError with every error: line, key, value, limit, unit, remedy."""
+    text = read_text(path)
+    data = parse(path, text)
+    wrong = list(strangers(data, _TABLES))
+    tables = {name: data[name] if isinstance(data.get(name), dict) else {} for name in _TABLES}
 
-    def get(key: str, fits: Callable[[Any], bool], wanted: str, default: Any = None) -> Any:
-        section, _, name = key.partition(".")
-        value = data.get(section, {}).get(name, default)
-        if not fits(value):
-            raise ConfigError(f"{path}: [{section}] {name} = {value!r}: {wanted}")
-        return value
+    def get(place: str, fits: Callable[[Any], bool], wanted: str, default: Any = None) -> Any:
+        table, _, key = place.partition(".")
+        value = tables[table].get(key, default)
+        if fits(value):
+            return value
+        wrong.append(f"[{table}] {valued(key, value)}: {wanted}")
+        return default
 
     limits: dict[str, Any] = {}
     for rule in RULES:
         least, most = rule.floor, rule.ceiling
-        wanted = f"must be {least:g} to {most:g} ({rule.source}); default {rule.default:g}"
+        span = f"{least:g} to {most:g} {unit_of(rule.key)}".rstrip()
+        wanted = f"must be {span} ({rule.source}); default {rule.default:g}"
         value = get(f"limits.{rule.key}", _number(least, most), wanted, rule.default)
         limits[rule.field] = int(round(value * rule.scale, 3))  # 32.3 mA is 32300 µA, not 32299
     channels = get("stimulator.channels", _are_channels, f"list those in use, 1 to {CHANNELS}")
-    wanted = f"give the smallest electrode's area, {_AREA_CM2} cm²; there is no default"
-    area_cm2 = get("electrodes.area_cm2", _number(*_AREA_CM2), wanted)
-    user = get("guard.client_user", _is_user_or_none, "no such user on this system")
+    wanted = "give the smallest electrode's area, {:g} to {:g} cm²; there is no default"
+    area_cm2 = get("electrodes.area_cm2", _number(*AREA_CM2), wanted.format(*AREA_CM2))
+    user = get("guard.client_user", _is_user_or_none, "no such user here: see `getent passwd`")
+    socket = get("guard.socket", _is_text, "a text is needed: the path of the guard's socket")
+    gate = tables["gate"] if "gate" in data else None
+    try:
+        driver = driver_from_config(tables["stimulator"], gate)
+    except ConfigError as error:
+        raise located(path, text, [*wrong, *str(error).splitlines()]) from None
+    if wrong:
+        raise located(path, text, wrong)
+    limits |= {"channels": tuple(c - 1 for c in channels), "area_mm2": int(area_cm2 * 100)}
     return GuardConfig(
-        driver=driver_from_config(data["stimulator"], data.get("gate"), path),
-        socket=get("guard.socket", _is_text, "a text is needed: the path of the guard's socket"),
+        driver=driver,
+        socket=socket,
         client_uid=pwd.getpwnam(user).pw_uid if user else os.getuid(),
-        limits=Limits(
-            **limits,
-            channels=tuple(c - 1 for c in channels),
-            area_mm2=int(area_cm2 * 100),
-        ),
+        limits=Limits(**limits),
         # Two 32-bit checksums of the file: names the limits in force in handshake and record, no security.
         limits_hash=zlib.crc32(text) << 32 | zlib.adler32(text),
     )

@@ -1,4 +1,4 @@
-"""The guard's sockets: one client at a time for leases, and a stop that anyone admitted locally may knock on."""
+"""The guard's sockets: one client at a time for leases, and a stop that every local user may knock on."""
 
 import contextlib
 import os
@@ -38,6 +38,7 @@ class Door:
                 sock.bind(name)
                 _admit(name, client_uid)
                 sock.setblocking(False)
+            Path(self._paths[1]).chmod(0o666)  # a stop can only make safe
             self.lifeline = Lifeline(path + ".life")
             _admit(path + ".life", client_uid)
             self.listener.listen(1)

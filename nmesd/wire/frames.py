@@ -1,8 +1,8 @@
 """What the processes say to each other: frames as frozen values of integers.
 
 The table at the end gives each its number on the wire and its struct format. Only `Capabilities`, `Settings`,
-`Raw` and `Found` carry a payload. How they become bytes is in `codec.py`. Named tuples, not dataclasses: those
-would bring `inspect` and 2 MB into the guard.
+`Retune`, `Raw` and `Found` carry a payload. How they become bytes is in `codec.py`. Named tuples, not dataclasses:
+those would bring `inspect` and 2 MB into the guard.
 """
 
 from __future__ import annotations
@@ -193,6 +193,17 @@ class Act(NamedTuple):
     amplitude_ua: int = 0
 
 
+class Retune(NamedTuple):
+    """An operator's change of thresholds or rests: all of it between the same two steps, or none of it.
+
+    Payload: JSON, a list of [code in the journal, fields after `t_ns` and `operator`].
+    """
+
+    request: int
+    operator: int
+    payload: bytes
+
+
 class Beat(NamedTuple):
     """The daemon lives. Its absence stops the engine; its presence renews nothing."""
 
@@ -295,6 +306,7 @@ Frame = (
     | Capabilities
     | Settings
     | Act
+    | Retune
     | Beat
     | Note
     | Raw
@@ -317,6 +329,7 @@ FRAMES: dict[int, tuple[type[Frame], str]] = {
     20: (Settings, ""),
     21: (Act, "IBQBI"),
     22: (Beat, ""),
+    23: (Retune, "IQ"),
     30: (Note, "QqHB" + "q" * NOTE_ARGS),
     31: (Raw, "IQHHq"),
     32: (Snapshot, "BBQQBqqqQIqqHqqbQQQqqqIBBBQ"),

@@ -1,4 +1,4 @@
-"""Stop at the guard itself, past everything else: a datagram that anyone admitted locally may send."""
+"""Stop at the guard itself, past everything else: a datagram that every local user may send."""
 
 from __future__ import annotations
 

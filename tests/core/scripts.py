@@ -12,6 +12,7 @@ from typing import NamedTuple
 from nmesd.core.flags import MOVEMENT, RAILED
 from nmesd.core.machine import step
 from nmesd.core.state import State
+from nmesd.core.tuning import tuned
 from nmesd.core.values import (
     Act,
     Arm,
@@ -24,6 +25,7 @@ from nmesd.core.values import (
     Muscle,
     OnMiss,
     OutputSettings,
+    Pace,
     Pause,
     Programme,
     Release,
@@ -31,6 +33,7 @@ from nmesd.core.values import (
     Resume,
     Trial,
     Trip,
+    Tune,
 )
 from nmesd.errors import Reason
 from nmesd.units import NS_PER_MS
@@ -129,6 +132,12 @@ SCRIPTS = {
         _of(session_ns=80 * NS_PER_MS), ((0, REST),),
         ((300, Arm(0, 7, 0)), (310, Pause(0, 7)), (500, Arm(0, 7, 0))), 900,
     ),
+    "tuned when ready, in a train and in rest; paced": Script(
+        _of(FIRST, OTHER, sets=1, trials=4), _tries(100, 300, 600),
+        ((90, Tune(0, 9, 0, 19_000, 9_000, 9_000, 40_000, 15_000)), (170, Pace(0, 9, 40 * NS_PER_MS, 1)),
+         (250, Tune(0, 9, 1, 30_000, 9_000, 9_000, 31_000, 50_000)),
+         (700, Tune(0, 9, 0, 21_000, 9_000, 9_000, 40_000, 14_999))), 1300,
+    ),
     "no time, no timeout, no ramps": Script(
         _of(session_ns=0, timeout_ns=0, ramp_up_ns=0, ramp_down_ns=0, target_permille=0, warm_up_trials=0,
             trials=0, sets=1),
@@ -155,9 +164,12 @@ def events(script: Script) -> Iterator[Event]:
 def told(name: str) -> Iterator[str]:
     """Every command with all its numbers, and the state at the end."""
     script, state = SCRIPTS[name], State()
+    settings = script.settings
     yield f"== {name}"
     for event in events(script):
-        state, commands = step(state, event, script.settings)
+        if isinstance(event, Tune | Pace):
+            settings = tuned(settings, event)
+        state, commands = step(state, event, settings)
         yield from (repr(command) for command in commands)
     yield repr(state)
 

@@ -15,12 +15,14 @@ from nmesd.core.values import (
     Muscle,
     Outcome,
     OutputSettings,
+    Pace,
     Pause,
     Programme,
     Release,
     Reset,
     Resume,
     Trip,
+    Tune,
 )
 from nmesd.errors import Reason
 from nmesd.units import NS_PER_MS, NS_PER_US
@@ -169,6 +171,11 @@ EVENTS: dict[str, Event] = {
     "resume, back in time": Resume(NOW - 1, 77),
     "release": Release(NEXT, 77),
     "give": Give(NEXT, 77, 0, 1000),
+    "tune": Tune(NEXT, 77, 0, ON_NV - 1, OFF_NV, OFF_NV, 40_000, VETO_NV),
+    "tune, the same on threshold": Tune(NEXT, 77, 0, ON_NV, OFF_NV - 1, OFF_NV, 40_000, VETO_NV),
+    "tune, back in time": Tune(NOW - 1, 77, 0, ON_NV - 1, OFF_NV, OFF_NV, 40_000, VETO_NV),
+    "pace": Pace(NEXT, 77, 1, 2),
+    "pace, an hour ahead": Pace(NOW + 3_600_000 * NS_PER_MS, 77, 1, 2),
     "trip": Trip(NEXT, Reason.OPERATOR_STOP, 1, 2),
     "trip, back in time": Trip(NOW - 1, Reason.OPERATOR_STOP, 1, 2),
     "reset": Reset(NEXT, 77),

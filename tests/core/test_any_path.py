@@ -11,6 +11,7 @@ from nmesd.core.flags import FLAT, LEAD_OFF, MOVEMENT, NON_FINITE, RAILED, SETTL
 from nmesd.core.machine import step
 from nmesd.core.state import State, armed
 from nmesd.core.train import Dose
+from nmesd.core.tuning import tuned
 from nmesd.core.values import (
     ARMED_MODES,
     Act,
@@ -25,6 +26,7 @@ from nmesd.core.values import (
     ModeChanged,
     OnMiss,
     OutputSettings,
+    Pace,
     Pause,
     Release,
     Reset,
@@ -33,6 +35,7 @@ from nmesd.core.values import (
     Trial,
     TrialDone,
     Trip,
+    Tune,
     Why,
 )
 from nmesd.errors import Reason
@@ -237,6 +240,23 @@ class AnyPath(RuleBasedStateMachine):
         if self.state.highest_ua != highest:
             assert amplitude_ua <= highest[0] + self.settings.programme.step_ua
 
+    @rule(on_nv=st.integers(OFF_NV, 40_000), off_nv=st.sampled_from([OFF_NV, 500]))
+    def tune(self, on_nv: int, off_nv: int) -> None:
+        act = Tune(self.state.t_ns, 1, 0, on_nv, off_nv, OFF_NV, 40_000, VETO_NV)
+        self.settings, before = tuned(self.settings, act), self.state
+        self.apply(act)
+        self.relaxed_since_ns = None
+        assert self.state.mode is not Mode.READY  # an open trial goes back to the gate
+        assert self.state.train == before.train
+
+    @rule(rest_ms=st.sampled_from([0, 150, 300]), pause_ms=st.sampled_from([0, 100]))
+    def pace(self, rest_ms: int, pause_ms: int) -> None:
+        act = Pace(self.state.t_ns, 1, rest_ms * NS_PER_MS, pause_ms * NS_PER_MS)
+        self.settings = tuned(self.settings, act)
+        assert self.apply(act) == ()
+        if self.state.mode is Mode.REST:
+            self.rested_from_ns = self.state.t_ns
+
     @rule(back_ns=st.sampled_from([0, 0, 1]))
     def reset(self, back_ns: int) -> None:
         self.apply(Reset(self.state.t_ns - back_ns, 1))
@@ -299,5 +319,5 @@ def test_a_step_is_pure() -> None:
 
 
 def test_the_acts_are_all_tried() -> None:
-    tried = {Arm, Disarm, Pause, Resume, Release, Give, Trip, Reset}
+    tried = {Arm, Disarm, Pause, Resume, Release, Give, Tune, Pace, Trip, Reset}
     assert tried == set(Act.__args__)

@@ -25,6 +25,7 @@ from nmesd.core.values import (
     RestartChain,
     SetOutput,
     Trip,
+    Tune,
     Why,
 )
 from nmesd.errors import Reason
@@ -258,3 +259,21 @@ def test_without_emg_it_decides_by_ticks() -> None:
     assert told == [("TrialDone", Outcome.GIVEN)] * 2
     assert run.decider.state.mode is Mode.DISARMED
     assert run.decider.state.dose.pulses > 0
+
+
+def test_a_tuned_threshold_decides_from_the_next_hop_on() -> None:
+    run = Run()
+    run.emg(1.0, 2.0)
+    run.arm()
+    run.emg(1.0, 2.0)
+    modes = [run.decider.state.mode]
+    run.emg(0.5, 15.0)
+    modes.append(run.decider.state.mode)  # 15, of which the band leaves 10, are not 20 µV
+    run.decider.act(Tune(run.decider.t_ns, 77, 0, 8_000, 6_000, 6_000, 40_000, 0))
+    assert run.decider.settings.muscles[0][1:5] == (8_000, 6_000, 6_000, 40_000)
+    run.emg(1.0, 15.0)
+    modes.append(run.decider.state.mode)  # they are over the new one, but no attempt: never relaxed
+    run.emg(0.5, 2.0)
+    run.emg(0.3, 15.0)
+    modes.append(run.decider.state.mode)
+    assert modes == [Mode.READY, Mode.READY, Mode.REST, Mode.STIMULATING]

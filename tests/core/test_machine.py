@@ -29,6 +29,7 @@ from nmesd.core.values import (
     RestartChain,
     Resume,
     SetOutput,
+    ThresholdChanged,
     TrialDone,
     Trip,
     Vetoed,
@@ -36,7 +37,7 @@ from nmesd.core.values import (
 )
 from nmesd.errors import Reason
 from nmesd.units import NS_PER_MS
-from tests.core.situations import EVENTS, FIRST_TRIP, INHIBITS, NEXT, NOW, SITUATIONS, S
+from tests.core.situations import EVENTS, FIRST_TRIP, INHIBITS, NEXT, NOW, ON_NV, SITUATIONS, S
 
 What = tuple[type[Command], object]
 Result = tuple[Mode, list[What]]
@@ -61,8 +62,10 @@ HOUR_NS = 3_600_000 * NS_PER_MS
 BACKWARDS = (
     "attempt, back in time", "arm, back in time", "pause, back in time", "resume, back in time",
     "reset, back in time", "attempt, more than two hops ahead", "give, an hour ahead",
+    "tune, back in time", "pace, an hour ahead",
 )  # fmt: skip
 AGAINST = ("attempt against the antagonist", "attempt of both")
+OPEN = [name for name, state in SITUATIONS.items() if state.mode is Mode.READY]
 TRIES = ("attempt", "attempt, antagonist just quiet")
 
 
@@ -98,6 +101,7 @@ def start(why: Why) -> Result:
 READY: Result = (Mode.READY, [(ModeChanged, Why.RELAXED), (Cue, CueKind.TRY)])
 MISS: What = (TrialDone, Outcome.MISS)
 WON: tuple[What, ...] = ((TrialDone, Outcome.SUCCESS), (Cue, CueKind.WELL_DONE))
+MOVED: What = (ThresholdChanged, Why.OPERATOR)
 VETO: What = (Vetoed, None)
 IN_TRAIN: tuple[tuple[str, Result], ...] = (
     ("ramp, due", (Mode.STIMULATING, [(SetOutput, Why.RAMP_UP)] * ZEROS)),
@@ -159,6 +163,12 @@ TABLE: dict[tuple[str, str], Result] = {
         for name in ARMED_SITUATIONS
         for event in (*NO_MEASUREMENTS, *BACKWARDS)
     },
+    **{
+        (name, "tune"): (SITUATIONS[name].mode, [MOVED])
+        for name in ARMED_SITUATIONS if name not in OPEN
+    },
+    **{(name, "tune"): rest(Why.OPERATOR, MOVED, *abort(name)) for name in OPEN},
+    **{(name, "tune, the same on threshold"): rest(Why.OPERATOR, *abort(name)) for name in OPEN},
     ("tripped", "reset"): (Mode.DISARMED, [(ModeChanged, Why.OPERATOR)]),
     ("tripped", "reset, back in time"): (Mode.DISARMED, [(ModeChanged, Why.OPERATOR)]),
 }  # fmt: skip
@@ -321,6 +331,25 @@ def test_a_pause_is_held_until_it_is_resumed_and_never_shorter() -> None:
     assert told == ()
     assert step(resumed, hop, S)[0].mode is Mode.PAUSED  # the sets' own pause still lasts
     assert step(resumed, late, S)[0].mode is Mode.REST
+
+
+@pytest.mark.parametrize("situation", ARMED_SITUATIONS)
+def test_a_tuned_threshold_holds_and_relaxation_begins_anew(situation: str) -> None:
+    before = SITUATIONS[situation]
+    after, told = step(before, EVENTS["tune"], S)
+    assert (after.on_nv, after.relaxed_since_ns) == ((ON_NV - 1,), -1)
+    assert ThresholdChanged(NEXT, 0, ON_NV, ON_NV - 1, Why.OPERATOR) in told
+    assert after.train == before.train
+    if before.mode is not Mode.READY:
+        assert (after.mode, after.since_ns) == (before.mode, before.since_ns)
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_another_rest_begins_the_one_under_way_anew(situation: str) -> None:
+    before = SITUATIONS[situation]
+    after, told = step(before, EVENTS["pace"], S)
+    begun = before._replace(t_ns=NEXT, since_ns=NEXT) if before.mode is Mode.REST else before
+    assert (after, told) == (begun, ())
 
 
 DSP_FLAGS = {name: value for name, value in vars(dsp.quality).items() if name.isupper()}

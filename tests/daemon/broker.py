@@ -16,16 +16,8 @@ import aiomqtt
 import pytest
 
 MOSQUITTO = "/usr/sbin/mosquitto"
-SECRETS = {"unit": "of the unit", "stopper": "of who may stop", "reader": "of who may read"}
-ACL = """
-user unit
-topic readwrite nmesd/#
-user stopper
-topic write nmesd/+/command
-topic read nmesd/#
-user reader
-topic read nmesd/#
-"""
+SECRETS = {"u1": "of the unit", "ward": "of who may stop", "reader": "of who may read"}
+ACL = Path(__file__).parents[2] / "config" / "mosquitto.acl"  # as it is shipped
 
 
 def needs_mosquitto() -> None:
@@ -61,10 +53,9 @@ class Broker:
         ]
         if tls:
             _certificates(folder)
-            (folder / "acl").write_text(ACL)
             lines += [
                 f"cafile {folder}/ca.pem", f"certfile {folder}/server.pem", f"keyfile {folder}/server.key",
-                "allow_anonymous false", f"password_file {folder}/passwords", f"acl_file {folder}/acl",
+                "allow_anonymous false", f"password_file {folder}/passwords", f"acl_file {ACL}",
             ]  # fmt: skip
             for user, secret in SECRETS.items():
                 (folder / f"{user}.secret").write_text(secret)
@@ -99,7 +90,7 @@ class Broker:
     def section(self, **more: Any) -> dict[str, Any]:
         """[mqtt] of a unit that may use it."""
         secret = {
-            "ca_file": f"{self.folder}/ca.pem", "username": "unit", "password_file": f"{self.folder}/unit.secret",
+            "ca_file": f"{self.folder}/ca.pem", "username": "u1", "password_file": f"{self.folder}/u1.secret",
         }  # fmt: skip
         return {
             "enabled": True, "host": "localhost", "port": self.port, "unit": "u1", "tls": self.tls,

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import os
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from nmesd.daemon.client import ask
 from nmesd.daemon.control import MAX_LINE, serve
 from nmesd.daemon.events import MOST_WAITING, Hub
 from nmesd.daemon.process import Daemon, operator_number
+from nmesd.daemon.roles import Peer, Roles, login
 from nmesd.errors import LinkError, Reason
 from nmesd.wire import ActKind, ActReply, Snapshot
 from nmesd.wire.stopping import stop
@@ -88,7 +90,7 @@ async def door(tmp_path: Path) -> AsyncIterator[tuple[Path, Engine]]:
     daemon._host = engine  # type: ignore[assignment]
     async with asyncio.TaskGroup() as tasks:
         serving = tasks.create_task(
-            serve(str(path), daemon._answer, daemon._hub.watch), name="control"
+            serve(str(path), daemon._roles, daemon._answer, daemon._hub.watch), name="control"
         )
         await opened(path)
         engine.daemon = daemon
@@ -174,7 +176,7 @@ async def test_arming_and_reset_need_a_name(
 @pytest.mark.parametrize("command", ["stop", "disarm"])
 async def test_stop_and_disarm_need_none(command: str, door: tuple[Path, Engine]) -> None:
     assert (await request(door[0], command=command))["ok"] is True
-    assert door[1].acts == [(ActKind[command.upper()], operator_number(""))]
+    assert door[1].acts == [(ActKind[command.upper()], operator_number(login(os.getuid())))]
 
 
 async def test_the_operator_is_passed_on_as_a_number_of_their_own(
@@ -206,12 +208,14 @@ async def test_an_engine_that_is_gone_is_said_so(door: tuple[Path, Engine]) -> N
 
 
 async def test_a_client_who_stays_does_not_keep_the_daemon_from_ending(tmp_path: Path) -> None:
-    async def handle(_: dict[str, Any]) -> dict[str, Any]:
+    async def handle(_: dict[str, Any], __: Peer) -> dict[str, Any]:
         return {"ok": True}
 
     path = tmp_path / "control.sock"
     async with asyncio.TaskGroup() as tasks:
-        serving = tasks.create_task(serve(str(path), handle, Hub().watch), name="control")
+        serving = tasks.create_task(
+            serve(str(path), Roles("nmesd"), handle, Hub().watch), name="control"
+        )
         await opened(path)
         reader, writer = await asyncio.open_unix_connection(path)
         writer.write(b'{"command": "status"}\n')

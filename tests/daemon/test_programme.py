@@ -8,7 +8,8 @@ import pytest
 from nmesd.core.values import Kind, OnMiss, Trial
 from nmesd.daemon.engine_config import load
 from nmesd.daemon.programme import KINDS, ProgrammeFile
-from nmesd.daemon.toml import parse, read_text
+from nmesd.daemon.toml import parse
+from nmesd.toml import read_text
 from tests.daemon.three import PROGRAMME, errors, read
 
 FOLDER = Path(__file__).parents[2] / "config" / "programmes"

@@ -109,7 +109,10 @@ def test_a_right_file_begins_a_new_engine_with_a_record_of_its_own(running: Runn
     before = running.up()
     running.patient.write_text(PATIENT.replace("on_uv = 10", "on_uv = 11"))
     answer = running.ask("reload")
-    text = "reload: done, a new engine begins disarmed, programme activation"
+    text = (
+        "reload: done, a new engine begins disarmed, programme activation\n"
+        "patient.toml: muscle.0.on_uv 10.0 → 11.0"
+    )
     assert answer == {"ok": True, "text": text}
     assert running.status()["engine_pid"] != before["engine_pid"]  # no word of the old one any more
     after = running.up()

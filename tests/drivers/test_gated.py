@@ -110,11 +110,11 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
 @pytest.mark.parametrize(
     ("gate", "words"),
     [
-        ({}, r"\[gate\] chip = None: a text is needed"),
-        ({"chip": CHIP}, r"\[gate\] line = None: must be the line's number, 0 to 511"),
+        ({}, r"\[gate\] chip is missing: a text is needed"),
+        ({"chip": CHIP}, r"\[gate\] line is missing: must be the line's number, 0 to 511"),
         (GATE | {"line": -1}, "line = -1: must be"),
-        (GATE | {"toggle_ms": 0}, "toggle_ms = 0: must be 1 to 10 ms"),
-        (GATE | {"toggle": 5}, "toggle: no such key"),
+        (GATE | {"toggle_ms": 0}, "toggle_ms = 0 ms: must be 1 to 10 ms"),
+        (GATE | {"toggle": 5}, "toggle = .*: there is no such key"),
     ],
 )
 def test_a_wrong_gate_is_refused(gate: dict[str, object], words: str) -> None:
@@ -262,14 +262,14 @@ def test_it_is_what_guard_toml_asks_for(monkeypatch: pytest.MonkeyPatch) -> None
     lines = FakeLines(lambda: START)
     lines.wire_to(monkeypatch)
     stimulator = {"driver": "null", "port": "none", "level": "full"}
-    driver = driver_from_config(stimulator, GATE, "guard.toml")
+    driver = driver_from_config(stimulator, GATE)
     driver.open()
     assert "no stimulator; behind a gate on line 27" in driver.identify()
     driver.apply(GIVING, START)
     driver.tick(START)
     assert lines[CHIP, LINE].high
     driver.close()
-    dry = driver_from_config(stimulator | {"level": "dry-run"}, GATE, "guard.toml")
+    dry = driver_from_config(stimulator | {"level": "dry-run"}, GATE)
     dry.open()
     dry.apply(GIVING, START)
     dry.tick(START)

@@ -42,6 +42,7 @@ from nmesd.wire import (
     Link,
     Report,
     Reset,
+    Retune,
     Snapshot,
     Stop,
     session_token,
@@ -241,6 +242,9 @@ class Bench:
 
     def act(self, kind: ActKind, operator: int = OPERATOR, muscle: int = 0, ua: int = 0) -> None:
         self.daemon.send(Act(1, kind, operator, muscle, ua))
+
+    def retune(self, payload: bytes) -> None:
+        self.daemon.send(Retune(2, OPERATOR, payload))
 
     def reply(self) -> ActReply:
         """What became of the last act."""

@@ -1,5 +1,6 @@
 """A session in the engine: pauses, its end, trains that an operator gives, and steps by the clock."""
 
+import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from itertools import pairwise
@@ -9,7 +10,7 @@ import pytest
 from nmesd.core.values import Kind, Mode, OutputSettings
 from nmesd.errors import Reason
 from nmesd.units import NS_PER_MS, NS_PER_S
-from nmesd.wire import ActKind, Disarm, Stop, is_zero
+from nmesd.wire import ActKind, Arm, Disarm, Stop, is_zero
 from tests.engine.played import CORE, OPERATOR, Bench, running
 
 Run = Callable[..., AbstractContextManager[Bench]]
@@ -170,3 +171,49 @@ def test_a_reset_of_nothing_does_not_reach_the_guard(bench: Bench) -> None:
     assert bench.reply().reason == Reason.NONE
     assert bench.others() == []
     assert bench.is_(Mode.STIMULATING)
+
+
+TUNED = [9, 0, 15_000, 9_000, 9_000, 40_000, 0]
+PACED = [18, 3 * NS_PER_S, 0]
+
+
+@pytest.mark.parametrize("when", ["ready", "train"])
+def test_an_operator_s_change_holds_from_the_next_step_on(bench: Bench, when: str) -> None:
+    bench.train() if when == "train" else bench.arm()
+    before = len(bench.leases())
+    bench.retune(json.dumps([TUNED, PACED]).encode())
+    bench.turns(0.02)
+    assert bench.reply()[:2] == (2, Reason.NONE)
+    muscle, programme = CORE.muscles[0], CORE.programme
+    assert bench.engine._decider.settings == CORE._replace(
+        muscles=(muscle._replace(on_nv=15_000, off_nv=9_000, floor_nv=9_000),),
+        programme=programme._replace(rest_ns=3 * NS_PER_S),
+    )
+    snapshot = bench.snapshot()
+    assert snapshot is not None
+    assert (snapshot.on_nv, snapshot.off_nv) == (15_000, 9_000)
+    assert snapshot.mode == (Mode.STIMULATING if when == "train" else Mode.REST)
+    leases = bench.leases()
+    assert len(leases) > before
+    gaps = [b.decided_ns - a.decided_ns for a, b in pairwise(leases[before - 1 :])]
+    assert max(gaps) <= 4 * NS_PER_MS  # a chunk's: every one is answered
+    assert bench.others() == [f for f in bench.others() if isinstance(f, Arm)]
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"", b"[[9", b"7", b"[7]", b"[[9, 0]]",
+        b'[[9, 0, "x", 0, 0, 0, 0]]', b"[[1, 0]]", b"[[99]]", b"[[18, 1, 2, 3]]",
+        json.dumps([TUNED, [9, 1, *TUNED[2:]]]).encode(),  # there is one muscle
+        json.dumps([TUNED, [2]]).encode(),
+        b"\xff",
+    ],
+)  # fmt: skip
+def test_what_is_no_change_is_refused_whole(bench: Bench, payload: bytes) -> None:
+    bench.arm()
+    bench.retune(payload)
+    bench.turns(0.02)
+    assert bench.reply()[:2] == (2, Reason.FRAME_UNEXPECTED)
+    assert bench.engine._decider.settings == CORE
+    assert bench.is_(Mode.READY)

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from nmesd.errors import LinkError
+from nmesd.errors import LinkError, Reason
 from nmesd.guard import door as door_module
 from nmesd.guard.door import MOST_KNOCKS, Door
+from nmesd.wire import GuardState
 from tests.guard.processes import Child, Client
 
 NOBODY = pwd.getpwnam("nobody")
@@ -28,6 +29,22 @@ sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 sock.settimeout(5)
 sock.connect(sys.argv[1])
 print(len(sock.recv(65536)) > 0)
+"""
+STRANGER = """
+import os, socket, sys
+os.setgroups([])
+os.setgid(int(sys.argv[3]))
+os.setuid(int(sys.argv[2]))
+for kind, end in ((socket.SOCK_SEQPACKET, ""), (socket.SOCK_DGRAM, ".life")):
+    try:
+        socket.socket(socket.AF_UNIX, kind).connect(sys.argv[1] + end)
+    except PermissionError:
+        print("closed")
+sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+sock.bind("")
+sock.settimeout(5)
+sock.sendto(b"stop", sys.argv[1] + ".stop")
+print(sock.recv(64).decode())
 """
 
 
@@ -95,10 +112,12 @@ def test_the_admitted_are_root_ourselves_and_the_client_user(
     door.close()
 
 
-def test_the_sockets_are_for_owner_and_group_and_go_with_the_door(path: str) -> None:
+def test_the_stop_is_for_all_the_others_for_owner_and_group_and_they_go_with_the_door(
+    path: str,
+) -> None:
     door = Door(path, os.getuid())
-    for end in ("", ".stop", ".life"):
-        assert stat.S_IMODE(Path(path + end).stat().st_mode) == 0o660
+    for end, mode in (("", 0o660), (".stop", 0o666), (".life", 0o660)):
+        assert stat.S_IMODE(Path(path + end).stat().st_mode) == mode
     door.close()
     assert list(Path(path).parent.iterdir()) == []
 
@@ -181,6 +200,22 @@ def test_a_door_that_cannot_be_made_says_where(folder: Path) -> None:
     assert "LinkError" in done.stderr
     assert f"{folder}/no/g: [Errno 2]" in done.stderr
     assert "does its folder exist and belong to us?" in done.stderr
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root, to be another user")
+def test_any_user_can_stop_and_open_nothing_else(child: Child, folder: Path) -> None:
+    folder.chmod(0o1771)  # as /run/nmesd
+    client = Client(child)
+    client.arm()
+    user = [str(NOBODY.pw_uid), str(NOBODY.pw_gid)]
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", STRANGER, str(folder / "g"), *user],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.split() == ["closed", "closed", "TRIPPED"], done.stderr
+    assert client.until(GuardState.TRIPPED).trip_reason == Reason.OPERATOR_STOP
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="needs root, to be another user")

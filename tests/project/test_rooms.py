@@ -19,6 +19,7 @@ MAY_USE: dict[str, set[str]] = {
     "nmesd/units": set(),
     "nmesd/errors": set(),
     "nmesd/realtime": set(),
+    "nmesd/toml": set(),
     "nmesd/guard": set(),
     "nmesd/drivers": {"serial", "gpiod"},
     "nmesd/engine": {"numpy", "pylsl"},

@@ -126,7 +126,7 @@ def test_users_and_folders_can_be_made(
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
-        assert (tmp_path / "run" / "nmesd").stat().st_mode & 0o7777 == 0o1770
+        assert (tmp_path / "run" / "nmesd").stat().st_mode & 0o7777 == 0o1771
     groups = (tmp_path / "etc" / "group").read_text()
     assert re.search(r"^dialout:.*nmesd-guard", groups, re.MULTILINE)
     assert not re.search(r"^dialout:.*nmesd(,|$)", groups, re.MULTILINE)
