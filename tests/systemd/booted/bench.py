@@ -20,6 +20,7 @@ from tests.systemd.booted.files import PERSON, REST_S
 from tests.systemd.container import Container
 
 OPERATOR = "ann"  # a user in group nmesd, not root
+VISITOR = "vic"  # one in no group
 ARMED = {mode.name for mode in ARMED_MODES}
 SOON_S = 40.0  # far beyond what anything here takes, also on a busy machine
 WATCHED_S = REST_S + 3  # nothing may come in it: a session that went on would give its next train

@@ -10,7 +10,7 @@ import pytest
 
 from nmesd.daemon.engine_config import lsl_config
 from nmesd.daemon.settings import LslSection
-from tests.systemd.booted.bench import OPERATOR, Bench
+from tests.systemd.booted.bench import OPERATOR, VISITOR, Bench
 from tests.systemd.booted.files import CONFIG, P24, PTY, RIGHTS, VIRTUAL_PATIENT
 from tests.systemd.container import Container
 from tests.systemd.roots import bundle, copy, may_raise_limits, needs, root
@@ -55,6 +55,7 @@ def installed(spoilt: Path, repo_root: Path) -> Iterator[Installed]:
         container.run("systemctl", "start", "nmesd")
         as_shipped = _active(container)
         container.say("useradd", "--groups", "nmesd", OPERATOR)
+        container.say("useradd", VISITOR)
         bench = Bench(container, folder)
         try:
             bench.until(lambda: bench.status()["state"] != "STARTING", "state as shipped")

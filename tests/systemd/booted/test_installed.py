@@ -66,7 +66,7 @@ def test_an_attempt_heard_over_lsl_earns_a_train(bench: Bench, tell: Tell) -> No
     """In the closed unit, as shipped: discovery, samples, decision, train."""
     bench.container.say("systemctl", "start", "patient")
     bench.ready()
-    bench.nmesd("reload", "--programme", EMG)
+    bench.nmesd("reload", "--operator", OPERATOR, "--programme", EMG)
     try:
         bench.arm()
         before = len(bench.given)
@@ -77,7 +77,7 @@ def test_an_attempt_heard_over_lsl_earns_a_train(bench: Bench, tell: Tell) -> No
         tell(f"{now['trains']} train, {len(bench.given) - before} pulses; {took}")
         bench.nmesd("disarm", "--operator", OPERATOR)
     finally:
-        bench.nmesd("reload", "--programme", BY_CLOCK)
+        bench.nmesd("reload", "--operator", OPERATOR, "--programme", BY_CLOCK)
         bench.container.say("systemctl", "stop", "patient")
 
 

@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from tests.systemd.booted.bench import ARMED, LATE_NS, OPERATOR, WATCHED_S, Bench
+from tests.systemd.booted.bench import ARMED, LATE_NS, OPERATOR, VISITOR, WATCHED_S, Bench
+from tests.systemd.booted.files import PERSON
 from tests.systemd.conftest import Tell
 
 
@@ -16,6 +17,20 @@ def test_stop(bench: Bench, tell: Tell) -> None:
     assert (now["state"], now["trip_reason"]) == ("TRIPPED", "OPERATOR_STOP")
     bench.zero()
     tell(f"{seen}; {now['state']} {now['trip_reason']}; zero verified")
+
+
+def test_anybody_may_stop_and_only_an_operator_arms_again(bench: Bench, tell: Tell) -> None:
+    visitor = ("runuser", "-u", VISITOR, "--", "nmesd")
+    _, typed_ns, done_ns = bench.ask_for(lambda: bench.container.say(*visitor, "stop"))
+    seen = bench.silence(typed_ns, done_ns)
+    assert bench.status()["trip_reason"] == "OPERATOR_STOP"
+    for command in (("reset",), ("arm", "--patient", PERSON, "--checked")):
+        if command[0] == "arm":
+            bench.ready()
+        done = bench.container.run(*visitor, *command, "--operator", VISITOR)
+        assert done.returncode
+        assert bench.status()["state"] == ("TRIPPED" if command[0] == "reset" else "DISARMED")
+    tell(f"{seen}; by a visitor, whose reset and arm were refused")
 
 
 def test_disarm(bench: Bench, tell: Tell) -> None:
