@@ -34,6 +34,7 @@ where = outlet.get_info().as_xml().replace("<v4address />", "<v4address>127.0.0.
 where = where.replace("<v4address></v4address>", "<v4address>127.0.0.1</v4address>")
 inlet = pylsl.StreamInlet(pylsl.StreamInfo(handle=lib.lsl_streaminfo_from_xml(where.encode())), recover=False)
 inlet.open_stream(60)
+outlet.wait_for_consumers(60)  # what is sent before is nobody's
 for number in range({SAMPLES}):
     outlet.push_sample([float(number)])
 got, until = [], time.monotonic() + 60
