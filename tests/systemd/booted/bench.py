@@ -177,9 +177,10 @@ class Bench:
         return f"last pulse {when}, none for {seconds:g} s"
 
     def zero(self) -> None:
-        """Whoever has the stimulator now makes sure of it."""
+        """Whoever has the stimulator now makes sure of it. A guard that runs takes it as a stop."""
         said = self.container.say("nmesd", "guard", "--zero", "/etc/nmesd/guard.toml")
         assert '"zero verified"' in said
+        self.until(lambda: self.status()["state"] == "TRIPPED", "trip by the stop")
 
     def _giving(self) -> bool:
         return bool(self.given) and time.monotonic_ns() - self.given[-1].given_ns < LATE_NS

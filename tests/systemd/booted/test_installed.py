@@ -71,6 +71,7 @@ def test_an_attempt_heard_over_lsl_earns_a_train(bench: Bench, tell: Tell) -> No
         bench.arm()
         before = len(bench.given)
         bench.until(lambda: len(bench.given) > before, "train after an attempt")
+        bench.until(lambda: bench.status().get("trains", 0) > 0, "count of the train")
         bench.until(lambda: bench.status()["state"] != "STIMULATING", "end of the train")
         now = bench.status()
         took = f"sample to lease {now['latency_ms']:.1f} ms"
