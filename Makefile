@@ -11,7 +11,7 @@ LOCKED := install --require-hashes --only-binary=:all: --requirement
 RUN := $(VENV)/.stamp-run
 DEV := $(VENV)/.stamp-dev
 
-.PHONY: help setup demo test check mutate campaign soak detection bench install uninstall bundle lock clean
+.PHONY: help setup demo test check mutate campaign soak detection bench install uninstall bundle booted arm64 lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -24,6 +24,7 @@ help:
 	@echo "make detection  how soon an onset is detected, beside the methods of the field; a thousand trains (20 minutes)"
 	@echo "make bench   cost of a decision step; how soon a death is known; timing of pulses"
 	@echo "make install   two services on this computer, as root; again: upgrade. make uninstall, make bundle (offline)"
+	@echo "make booted  the services on a Debian that boots in a container, each fault in mid-train; make arm64: as on a Pi"
 	@echo "make setup   the environment in $(VENV) (the others do this by themselves)"
 	@echo "make lock    resolve the dependencies anew (UPGRADE=--upgrade for new versions)"
 	@echo "make clean   remove $(VENV) and caches"
@@ -98,15 +99,23 @@ install:
 uninstall:
 	@$(PYTHON) systemd/install.py uninstall
 
-# Everything `make install` would download, for a unit without a network of the same kind and Python.
+# Everything `make install` would download, for a unit without a network with the same Python.
+# MACHINE=aarch64: for a Raspberry Pi, made on a computer of another kind.
+BUNDLE_NAME = nmesd-bundle$(if $(MACHINE),-$(MACHINE))
+FOREIGN = $(if $(MACHINE),$(foreach one,2014 _2_17 _2_26 _2_27 _2_28,--platform manylinux$(one)_$(MACHINE)))
 bundle: $(RUN)
-	@mkdir -p dist/wheels
-	@$(PIP) download --quiet --require-hashes --only-binary=:all: --dest dist/wheels --requirement requirements.lock
-	@$(BIN)/python .ci/environment.py --fetch dist/wheels
+	@rm -rf dist/nmesd dist/wheels && mkdir -p dist/wheels
+	@$(PIP) download --quiet --require-hashes --only-binary=:all: $(FOREIGN) --dest dist/wheels \
+		--requirement requirements.lock
+	@$(BIN)/python .ci/environment.py --fetch dist/wheels $(MACHINE)
 	@git archive --format=tar --prefix=nmesd/ HEAD | tar -x -C dist
-	@rm -rf dist/nmesd/wheels && mv dist/wheels dist/nmesd/wheels
-	@tar -czf dist/nmesd-bundle.tar.gz -C dist nmesd
-	@echo "dist/nmesd-bundle.tar.gz: unpack it there, then: cd nmesd && sudo make install BUNDLE=wheels"
+	@mv dist/wheels dist/nmesd/wheels
+	@tar -czf dist/$(BUNDLE_NAME).tar.gz -C dist nmesd
+	@echo "dist/$(BUNDLE_NAME).tar.gz: unpack it there, then: cd nmesd && sudo make install BUNDLE=wheels"
+
+# As root, minutes; roots of Debian are made once, in NMESD_ROOTS or ~/.cache/nmesd. Not part of `make test`.
+booted arm64: $(DEV)
+	$(BIN)/python -m pytest tests/systemd/$@ $(PYTEST_ARGS)
 
 lock: $(DEV)
 	$(COMPILE) --group build --output-file requirements.lock

@@ -97,9 +97,12 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "--fetch":  # for `make bundle`: what main() would download
-        fetch(*PIP, Path(sys.argv[2]))
-        if platform.machine() == "aarch64":
-            fetch(*MNE_LSL_ARM64, Path(sys.argv[2]))
-    else:
-        main(Path(sys.argv[1]).resolve())
+    match sys.argv[1:]:
+        case ["--fetch", into, *machine]:  # for `make bundle`: what main() would download there
+            fetch(*PIP, Path(into))
+            if (machine or [platform.machine()]) == ["aarch64"]:
+                fetch(*MNE_LSL_ARM64, Path(into))
+        case [into]:
+            main(Path(into).resolve())
+        case _:
+            sys.exit("usage: environment.py FOLDER, or --fetch FOLDER [MACHINE]")

@@ -35,6 +35,7 @@ CONFIG = (
 )
 KEPT = 2  # releases
 CONTROL = "run/nmesd/control.sock"
+BOOTED = Path("/run/systemd/system")  # sd_booted(3)
 
 
 def main() -> int:
@@ -52,6 +53,7 @@ def main() -> int:
     options = parser.parse_args()
     if os.geteuid():
         sys.exit("install: must be root: sudo make install")
+    os.umask(0o022)  # the services are other users
     refuse_while_armed(options.root)
     if options.what == "install":
         install(options.root, options.wheels)
@@ -63,7 +65,11 @@ def main() -> int:
 def install(root: Path, wheels: Path | None) -> None:
     """Or upgrade."""
     release = root / "opt" / "nmesd-releases" / time.strftime("%Y%m%dT%H%M%S", time.gmtime())
-    build(release, wheels)
+    try:
+        build(release, wheels)
+    except BaseException:  # half a release would be kept in the place of a good one
+        shutil.rmtree(release, ignore_errors=True)
+        raise
     lay_out(root)
     users(root)
     configure(root)
@@ -74,7 +80,8 @@ def install(root: Path, wheels: Path | None) -> None:
         if root == Path("/") and ask("systemctl", "is-active", "--quiet", unit)
     ]
     if root == Path("/") and shutil.which("systemctl"):
-        run("systemctl", "daemon-reload")
+        if BOOTED.exists():  # not in a chroot, where an image is made
+            run("systemctl", "daemon-reload")
         run("systemctl", "enable", "--quiet", *UNITS)
         if running:
             run("systemctl", "restart", *running)

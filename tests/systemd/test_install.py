@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import socket
+import sys
 import threading
 from pathlib import Path
 from types import ModuleType
@@ -71,6 +72,22 @@ def test_again_is_an_upgrade_that_keeps_what_is_somebody_s(
     assert (tmp_path / "etc/nmesd/programmes/activation.toml").read_text() == "ours\n"
     assert str((tmp_path / "opt/nmesd").readlink()) == "/opt/nmesd-releases/202603"
     assert len(list((tmp_path / "opt/nmesd-releases").iterdir())) == installer.KEPT
+
+
+def test_half_a_release_is_not_kept_in_the_place_of_a_good_one(
+    installer: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installer.install(tmp_path, None)
+
+    def fails(release: Path, _: Path | None) -> None:
+        (release / "bin").mkdir(parents=True)
+        sys.exit("install: failed: pip")
+
+    monkeypatch.setattr(installer, "build", fails)
+    with pytest.raises(SystemExit, match="pip"):
+        installer.install(tmp_path, None)
+    assert [path.name for path in (tmp_path / "opt/nmesd-releases").iterdir()] == ["202600"]
+    assert str((tmp_path / "opt/nmesd").readlink()) == "/opt/nmesd-releases/202600"
 
 
 def test_uninstalled_the_configuration_and_sessions_stay(

@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,17 @@ def test_what_comes_back_is_disarmed_and_tells_systemd_that_it_lives(
     assert found["Restart"] == ["on-failure"]
     assert int(found["WatchdogSec"][0]) <= 20
     assert not any("arm" in value for value in found["ExecStart"])
+
+
+def test_the_reload_is_a_command_that_nmesd_takes(folder: Path, tmp_path: Path) -> None:
+    (reload,) = settings(folder / "nmesd.service")["ExecReload"]
+    program, *arguments = reload.split()
+    assert program == "/opt/nmesd/bin/nmesd"
+    done = subprocess.run(
+        [Path(sys.executable).parent / "nmesd", *arguments, "--control", tmp_path / "none"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "no answer from nmesd" in done.stderr, done.stderr
 
 
 def test_the_guard_has_no_network_and_the_daemon_only_what_lsl_needs(folder: Path) -> None:
