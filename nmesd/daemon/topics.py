@@ -36,7 +36,14 @@ class Message(BaseModel):
 # ---- state ------------------------------------------------------------------------------------------------
 
 
-class Starting(Message):
+class Kept(Message):
+    """What is recorded where, and whether the disk is filling up."""
+
+    record: str
+    disk: str
+
+
+class Starting(Kept):
     """The engine has not spoken yet."""
 
     state: Literal["STARTING"]
@@ -52,7 +59,7 @@ class OutputState(Message):
     amplitude_ma: Positive
 
 
-class State(Message):
+class State(Kept):
     """What `nmesd status --json` says."""
 
     state: ModeName
