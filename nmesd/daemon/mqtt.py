@@ -96,7 +96,7 @@ class Mqtt:
     async def run(self) -> None:
         """Until cancelled."""
         wait_s, told = BACK_OFF_S[0], ""
-        while True:
+        while _goes_on():
             try:
                 async with self._client() as client:
                     self._log.info("broker connected", host=self._section.host)
@@ -134,6 +134,8 @@ class Mqtt:
 
     async def _talk(self, client: aiomqtt.Client) -> None:
         await client.subscribe(f"{self._topic}/command", qos=1)
+        if not _goes_on():
+            return
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._hear(client), name="mqtt commands")
             await client.publish(f"{self._topic}/online", "1", qos=1, retain=True)
@@ -153,10 +155,10 @@ class Mqtt:
             self._log.warning("not a command of MQTT", command=_text(message))
 
     async def _tell_waiting(self, client: aiomqtt.Client) -> None:
-        while True:
+        while _goes_on():
             await self._waiting.wait()
             self._waiting.clear()
-            while self._outbox:
+            while self._outbox and _goes_on():
                 topic, payload = message = self._outbox[0]
                 await client.publish(f"{self._topic}/{topic}", payload)
                 if self._outbox and self._outbox[0] is message:  # a full one may have dropped it
@@ -164,7 +166,7 @@ class Mqtt:
 
     async def _tell_state(self, client: aiomqtt.Client) -> None:
         before = b""
-        while True:
+        while _goes_on():
             now = json.dumps(self._status(), ensure_ascii=False).encode()
             if now != before:
                 await client.publish(f"{self._topic}/state", now, retain=True)
@@ -173,12 +175,18 @@ class Mqtt:
 
     async def _tell_telemetry(self, client: aiomqtt.Client) -> None:
         before: Telemetry | None = None
-        while True:
+        while _goes_on():
             now = self._telemetry()
             if now is not None and now != before:
                 await client.publish(f"{self._topic}/telemetry", now.model_dump_json())
                 before = now
             await asyncio.sleep(TELEMETRY_S)
+
+
+def _goes_on() -> bool:
+    """False once this task was cancelled: before Python 3.12 `wait_for`, which aiomqtt uses, may lose that."""
+    task = asyncio.current_task()
+    return task is not None and not task.cancelling()
 
 
 def _text(message: aiomqtt.Message) -> str:

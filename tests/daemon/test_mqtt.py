@@ -209,7 +209,7 @@ async def test_a_command_that_was_left_behind_is_none(plain: Broker) -> None:
     async with plain.client() as other:
         await other.publish("nmesd/u1/command", "stop", qos=1, retain=True)
     async with started(plain.section()) as unit:
-        await unit.until(lambda: unit.mqtt.refused == 1)
+        await unit.until(lambda: unit.mqtt.refused >= 1)
         assert unit.acts == []
 
 
