@@ -6,7 +6,7 @@ import time
 import pytest
 
 from nmesd.units import UA_PER_MA
-from tests.systemd.booted.bench import OPERATOR, WATCHED_S, Bench
+from tests.systemd.booted.bench import OPERATOR, TRIES, WATCHED_S, Bench
 from tests.systemd.booted.conftest import Installed, summary
 from tests.systemd.booted.files import AMPLITUDE_MA, BY_CLOCK, EMG, PERSON, STIMULATOR
 from tests.systemd.conftest import Tell
@@ -68,11 +68,17 @@ def test_an_attempt_heard_over_lsl_earns_a_train(bench: Bench, tell: Tell) -> No
     bench.ready()
     bench.nmesd("reload", "--operator", OPERATOR, "--programme", EMG)
     try:
-        bench.arm()
         before = len(bench.given)
-        bench.until(lambda: len(bench.given) > before, "train after an attempt")
-        bench.until(lambda: bench.status().get("trains", 0) > 0, "count of the train")
-        bench.until(lambda: bench.status()["state"] != "STIMULATING", "end of the train")
+        for _ in range(TRIES):  # a machine that stands still trips, for its EMG is late then
+            bench.arm()
+            bench.until(
+                lambda: bench.status().get("trains", 0) > 0 or bench.status()["state"] == "TRIPPED",
+                "train after an attempt",
+            )
+            bench.until(lambda: bench.status()["state"] != "STIMULATING", "end of the train")
+            if len(bench.given) > before:
+                break
+        assert len(bench.given) > before
         now = bench.status()
         took = f"sample to lease {now['latency_ms']:.1f} ms"
         tell(f"{now['trains']} train, {len(bench.given) - before} pulses; {took}")
