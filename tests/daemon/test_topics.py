@@ -49,6 +49,7 @@ ENTRIES: list[Entry] = [
     *(Refused(5, reason, 3, 2) for reason in Reason),
 ]  # fmt: skip
 STREAM = {"name": "x", "rate_hz": 1000, "labels": ["calf"]}
+KEPT = {"record": "none is kept", "disk": ""}  # as the record says it
 HEARS = files_of({"stream": STREAM, **one_muscle("calf", {"on_uv": 12, "off_uv": 8}, {})})
 CYCLIC: dict[str, dict[str, Any]] = {
     "patient": {"code": "P7", "muscle": [{"label": "calf", "output": [{"channel": 1, "amplitude_ma": 9}]}]},
@@ -77,11 +78,11 @@ def test_state_and_telemetry_fit_theirs(files: Any, mode: Mode) -> None:
     for connected in (0, 1):
         now = shot._replace(guard_connected=connected, envelope_nv=1234)
         device = {"stimulator": "p24", "cannot": ["rate"]}
-        sound("state", view(now, files, Tally(), ["a stream"], 4711, device))
+        sound("state", {**view(now, files, Tally(), ["a stream"], 4711, device), **KEPT})
         told = telemetry(now, files, 5)
         sound("telemetry", told.model_dump())
         assert told.envelope_uv == (1.234 if files is HEARS else None)
-    sound("state", view(None, files, Tally(), [], 4711, {}))
+    sound("state", {**view(None, files, Tally(), [], 4711, {}), **KEPT})
 
 
 def test_faults_fit_theirs_and_say_what_to_do() -> None:
