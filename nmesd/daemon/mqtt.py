@@ -96,7 +96,7 @@ class Mqtt:
     async def run(self) -> None:
         """Until cancelled."""
         wait_s, told = BACK_OFF_S[0], ""
-        while _goes_on():
+        while True:
             try:
                 async with self._client() as client:
                     self._log.info("broker connected", host=self._section.host)
@@ -133,17 +133,17 @@ class Mqtt:
         return _Commands(self._refuse)
 
     async def _talk(self, client: aiomqtt.Client) -> None:
-        await client.subscribe(f"{self._topic}/command", qos=1)
-        if not _goes_on():
-            return
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._hear(client), name="mqtt commands")
-            await client.publish(f"{self._topic}/online", "1", qos=1, retain=True)
+            tasks.create_task(self._hear(client, tasks), name="mqtt commands")
             tasks.create_task(self._tell_waiting(client), name="mqtt events and faults")
             tasks.create_task(self._tell_state(client), name="mqtt state")
             tasks.create_task(self._tell_telemetry(client), name="mqtt telemetry")
 
-    async def _hear(self, client: aiomqtt.Client) -> None:
+    async def _hear(self, client: aiomqtt.Client, tasks: asyncio.TaskGroup) -> None:
+        """Whoever sees that we are online can stop us; nobody waits for that to be acknowledged."""
+        await client.subscribe(f"{self._topic}/command", qos=1)
+        online = client.publish(f"{self._topic}/online", "1", qos=1, retain=True)
+        tasks.create_task(online, name="mqtt online")
         async for message in client.messages:
             command = _text(message)
             self._log.info("command from the broker", command=command)
@@ -184,7 +184,7 @@ class Mqtt:
 
 
 def _goes_on() -> bool:
-    """False once this task was cancelled: before Python 3.12 `wait_for`, which aiomqtt uses, may lose that."""
+    """False once this task was cancelled: before Python 3.12 `wait_for`, which aiomqtt uses, may lose it."""
     task = asyncio.current_task()
     return task is not None and not task.cancelling()
 

@@ -26,7 +26,7 @@ def config(folder: Path, threshold: str = "false_per_min = 0.2", more: str = "")
         f'rail_uv = 187500\n[lsl]\nsession_id = "{folder.name}"\n{more}'
     )
     (folder / "patient.toml").write_text(
-        f'code = "P 07/x"\n[[muscle]]\nlabel = "target"\n{threshold}\ncalibration = "file.toml"\n'
+        f'code = "P-07_x"\n[[muscle]]\nlabel = "target"\n{threshold}\ncalibration = "file.toml"\n'
         "[[muscle.output]]\nchannel = 1\n"
     )
     (folder / "programme.toml").write_text(
@@ -77,7 +77,7 @@ def test_a_recording_gives_a_file_that_nmesd_toml_can_name(
     assert low < 0.2 < high
     assert 3.0 < said["on_uv"] < 8.0 < said["mvc_uv"]
     toml, raw, picture = map(Path, said["files"])
-    assert "P_07_x" in toml.name
+    assert "P-07_x" in toml.name
     assert (raw.suffix, picture.suffix) == (".npz", ".png")
     assert picture.read_bytes()[:4] == b"\x89PNG"
     assert tomllib.loads(toml.read_text())["calibration"]["mvc_uv"] == pytest.approx(
