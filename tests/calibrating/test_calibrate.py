@@ -77,7 +77,7 @@ def test_a_recording_gives_a_file_that_nmesd_toml_can_name(
     assert low < 0.2 < high
     assert 3.0 < said["on_uv"] < 8.0 < said["mvc_uv"]
     toml, raw, picture = map(Path, said["files"])
-    assert "P-07_x" in toml.name
+    assert "P_07_x" in toml.name
     assert (raw.suffix, picture.suffix) == (".npz", ".png")
     assert picture.read_bytes()[:4] == b"\x89PNG"
     assert tomllib.loads(toml.read_text())["calibration"]["mvc_uv"] == pytest.approx(
