@@ -11,12 +11,13 @@ LOCKED := install --require-hashes --only-binary=:all: --requirement
 RUN := $(VENV)/.stamp-run
 DEV := $(VENV)/.stamp-dev
 
-.PHONY: help setup demo test check mutate campaign soak detection bench install uninstall bundle booted arm64 lock clean
+.PHONY: help setup demo test long check mutate campaign soak detection bench install uninstall bundle booted arm64 lock clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo    the whole loop with a virtual patient and an emulated stimulator"
 	@echo "make test    every check, then every test"
+	@echo "make long    what takes longer than a test should: whole golden sessions, drift (ten minutes)"
 	@echo "make check   style, types and import contracts only"
 	@echo "make campaign  every fault 100 times, with the real processes (an hour and a half; CAMPAIGN_ARGS=...)"
 	@echo "make mutate  change guard, core and detector in three thousand ways: each must be found by a test (half an hour)"
@@ -63,8 +64,12 @@ COVERING = tests/guard tests/wire tests/core tests/dsp
 
 test: check
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m covering $(COVERING) $(PYTEST_ARGS) --cov
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not covering" $(addprefix --ignore=,$(ALONE)) $(PYTEST_ARGS)
-	$(BIN)/python -m pytest $(ALONE) $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not covering and not long" $(addprefix --ignore=,$(ALONE)) $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m "not long" $(ALONE) $(PYTEST_ARGS)
+
+long: $(DEV)
+	$(BIN)/python -m pytest -n 2 --dist load -m long tests/sim $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m long $(ALONE) $(PYTEST_ARGS)
 
 campaign: $(DEV)
 	$(BIN)/python -m bench.faults --jobs 3 $(CAMPAIGN_ARGS)

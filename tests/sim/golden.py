@@ -6,6 +6,7 @@ python -m tests.sim.golden      writes tests/golden/*.txt anew: look at the diff
 from __future__ import annotations
 
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,12 +59,24 @@ def settings_of(name: str) -> EngineSettings:
     )
 
 
-def session(name: str) -> Session:
-    """Run it to its end."""
-    spec = TENSE if name == "relaxation" else WEAK
-    done = Session(settings_of(name), spec, Person(), CHUNK)
+def ended(name: str) -> Session:
+    """Run to its end."""
+    done = _session(name)
     done.run(MOST_S)
     return done
+
+
+def begun(name: str, seconds: float) -> Session:
+    """Run for so long, or to its end."""
+    done = _session(name)
+    with suppress(TimeoutError):
+        done.run(seconds)
+    return done
+
+
+def _session(name: str) -> Session:
+    spec = TENSE if name == "relaxation" else WEAK
+    return Session(settings_of(name), spec, Person(), CHUNK)
 
 
 def recorded(name: str, done: Session, folder: Path) -> Folder:
@@ -83,9 +96,14 @@ def recorded(name: str, done: Session, folder: Path) -> Folder:
 
 def told(done: Session) -> str:
     """The events, a line each, and what the trials came to."""
-    lines = [f"{entry.t_ns / 1e9:9.2f}  {text}" for entry in done.entries if (text := _text(entry))]
+    lines = events(done)
     lines += in_words(report([e for e in done.entries if isinstance(e, TrialDone)]))
     return "\n".join(lines) + "\n"
+
+
+def events(done: Session) -> list[str]:
+    """A line each."""
+    return [f"{entry.t_ns / 1e9:9.2f}  {text}" for entry in done.entries if (text := _text(entry))]
 
 
 def _text(entry: Entry) -> str:
@@ -110,4 +128,4 @@ def _text(entry: Entry) -> str:
 
 if __name__ == "__main__":
     for each in NAMES:
-        (GOLDEN / f"{each}.txt").write_text(told(session(each)))
+        (GOLDEN / f"{each}.txt").write_text(told(ended(each)))

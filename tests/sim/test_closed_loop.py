@@ -40,7 +40,7 @@ ABRUPT: Keys = {**SHORTEST, "ramp_up_s": 0, "ramp_down_s": 0, "amplitude_ma": 30
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.long)])
 @pytest.mark.parametrize(
     ("train", "interval_s", "seconds"),
     [(SHIPPED, 12.0, 185), (SHORTEST, 4.0, 80), (ABRUPT, 4.0, 80)],

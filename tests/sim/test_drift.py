@@ -5,7 +5,7 @@ import pytest
 from bench.drift import MINUTES, TARGET, THREEFOLD_DB, TRIALS, session_of
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("drift_db", [THREEFOLD_DB, -THREEFOLD_DB], ids=["grows", "tires"])
 def test_the_staircase_keeps_the_success_rate_and_a_fixed_threshold_does_not(

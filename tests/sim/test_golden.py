@@ -1,4 +1,7 @@
-"""Each shipped programme, run to its end: a change of behaviour is a visible difference in tests/golden."""
+"""Each shipped programme as it went: a change of behaviour is a visible difference in tests/golden.
+
+`make test` runs the beginning of each, `make long` all to the end.
+"""
 
 import difflib
 from pathlib import Path
@@ -7,27 +10,48 @@ import pytest
 
 from nmesd.core.values import Mode, ModeChanged, TrialDone
 from nmesd.sessions.replay import replay
-from tests.sim.golden import GOLDEN, NAMES, recorded, session, told
+from nmesd.sim.rehearsal import Session
+from tests.sim.golden import GOLDEN, NAMES, begun, ended, events, recorded, told
+
+BEGINNING_S = 150.0  # of sample time: some trials of each
+
+
+def difference(golden: list[str], now: list[str]) -> str:
+    lines = list(difflib.unified_diff(golden, now, "golden", "now", n=1))
+    return "\n".join(lines[:40])
+
+
+def again_in_its_replay(name: str, done: Session, folder: Path) -> None:
+    again = replay(recorded(name, done, folder))
+    assert again.diverged is None
+    assert again.entries == len(done.noted) > 10
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_a_session_begins_as_it_did_and_again_in_its_replay(name: str, tmp_path: Path) -> None:
+    done = begun(name, BEGINNING_S)
+    now = events(done)
+    golden = (GOLDEN / f"{name}.txt").read_text().splitlines()
+    assert len(now) > 3
+    assert not (different := difference(golden[: len(now)], now)), different
+    again_in_its_replay(name, done, tmp_path / "session")
+
+
+@pytest.mark.long
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("name", NAMES)
 def test_a_session_goes_as_it_went_and_again_in_its_replay(name: str, tmp_path: Path) -> None:
-    done = session(name)
+    done = ended(name)
     assert not done.tripped
     last = [entry for entry in done.entries if isinstance(entry, ModeChanged)][-1]
     assert (last.after, last.why.name) == (Mode.DISARMED, "SESSION_OVER")
     trials = [entry for entry in done.entries if isinstance(entry, TrialDone)]
     assert sum(trial.pulses for trial in trials) == done.loop.decider.state.dose.pulses
     golden = (GOLDEN / f"{name}.txt").read_text()
-    difference = list(
-        difflib.unified_diff(golden.splitlines(), told(done).splitlines(), "golden", "now", n=1)
-    )
-    assert not difference, "\n".join(difference[:40])
-    again = replay(recorded(name, done, tmp_path / "session"))
-    assert again.diverged is None
-    assert again.entries == len(done.noted) > 100
+    different = difference(golden.splitlines(), told(done).splitlines())
+    assert not different, different
+    again_in_its_replay(name, done, tmp_path / "session")
 
 
 def test_each_golden_session_is_of_a_programme() -> None:
