@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -102,8 +103,10 @@ def make_bench() -> Iterator[Callable[..., Bench]]:
     """A function that starts a rig with these sections of nmesd.toml; all are ended with the module."""
     rigs: list[Rig] = []
 
-    def make(wanted: dict[str, dict[str, Any]] | None = None, **values: Any) -> Bench:
-        rigs.append(Rig(wanted or sections(**values)))
+    def make(
+        wanted: dict[str, dict[str, Any]] | None = None, record: Path | None = None, **values: Any
+    ) -> Bench:
+        rigs.append(Rig(wanted or sections(**values), record=record))
         return Bench(rigs[-1])
 
     yield make

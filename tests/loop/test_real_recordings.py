@@ -16,7 +16,9 @@ from bench.witness import Witness
 from nmesd.daemon.patient import ThresholdSection
 from nmesd.daemon.settings import FilterSection
 from nmesd.daemon.thresholds import from_rest
+from nmesd.sessions.folder import Folder
 from nmesd.sessions.recording import read_recording
+from nmesd.sessions.replay import replay
 from nmesd.sim.session_files import one_muscle
 
 FILTER: dict[str, Any] = {}  # the defaults
@@ -67,19 +69,21 @@ def witness() -> Iterator[Witness]:
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 def test_attempts_are_answered_and_rest_is_not(
-    file: File, data_dir: Path, make_bench: Callable[..., Any], witness: Witness
+    file: File, data_dir: Path, make_bench: Callable[..., Any], witness: Witness, tmp_path: Path
 ) -> None:
     """On a machine that stands still for a moment the guard rightly ends it: then once more."""
     stood_still = ""
-    for _ in range(3):
-        stood_still = played(file, data_dir, make_bench, witness)
+    for number in range(3):
+        stood_still = played(file, data_dir, make_bench, witness, tmp_path / str(number))
         if not stood_still:
             return
     pytest.skip(f"this machine stands still: {stood_still}")
 
 
-def played(file: File, data_dir: Path, make_bench: Callable[..., Any], witness: Witness) -> str:
-    """One run, judged; or how the machine stood still in it."""
+def played(
+    file: File, data_dir: Path, make_bench: Callable[..., Any], witness: Witness, record: Path
+) -> str:
+    """One run, judged, and replayed from its record; or how the machine stood still in it."""
     path = data_dir / f"{file.name}.xdf"
     recording = read_recording(path)
     assert len(recording.onsets_s) == file.attempts
@@ -102,7 +106,8 @@ def played(file: File, data_dir: Path, make_bench: Callable[..., Any], witness: 
                 found.section,
                 {**TRAIN, "hold_off_s": max(TRAIN["hold_off_s"], 0.25 * file.speed)},
             ),
-        }
+        },
+        record=record,
     )
     rig = bench.rig
     bench.inhibited("EMG_NO_STREAM")  # daemon and engine are up before the first sample is sent
@@ -160,6 +165,10 @@ def played(file: File, data_dir: Path, make_bench: Callable[..., Any], witness: 
     assert true >= file.at_least
     assert false <= duration_s / 60
     assert state["trains"] == len(trains)  # what was decided is what was given
+    rig.end(rig.daemon)
+    again = replay(Folder(record))
+    assert again.diverged is None
+    assert again.session_s > recording.onsets_s[-1][0]
     return ""
 
 
