@@ -34,7 +34,6 @@ Operator = Annotated[
     ),
 ]
 CONTROL = "/run/nmesd/control.sock"
-GUARD = "/run/nmesd/guard.sock"
 NMESD_TOML = Path("/etc/nmesd/nmesd.toml")
 # Options of what is run in our place are its own.
 PASSED_ON: dict[str, Any] = {

@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from nmesd.cli.app import app
-from nmesd.cli.common import CONTROL, GUARD, AsJson, ControlSocket
+from nmesd.cli.common import CONTROL, AsJson, ControlSocket
 from nmesd.errors import ConfigError
+from nmesd.stopping import GUARD
 
 
 @app.command()

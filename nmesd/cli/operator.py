@@ -12,7 +12,6 @@ import typer
 from nmesd.cli.app import app
 from nmesd.cli.common import (
     CONTROL,
-    GUARD,
     NMESD_TOML,
     AsJson,
     ControlSocket,
@@ -20,6 +19,7 @@ from nmesd.cli.common import (
     ask_daemon,
 )
 from nmesd.errors import DeviceError, NmesdError
+from nmesd.stopping import GUARD
 
 
 @app.command()
@@ -104,8 +104,8 @@ def stop(
 ) -> None:
     """STOP: straight to the guard, also when the daemon hangs. Latched until `nmesd reset`."""
     from nmesd.daemon.client import ask
-    from nmesd.wire.stopping import NO_ZERO
-    from nmesd.wire.stopping import stop as stop_guard
+    from nmesd.stopping import NO_ZERO
+    from nmesd.stopping import stop as stop_guard
 
     if stop_guard(guard_socket) == NO_ZERO:
         raise DeviceError("NOT STOPPED: the stimulator does not take it. Pull the electrode plug")

@@ -17,8 +17,8 @@ from nmesd.guard.door import Door
 from nmesd.guard.loop import Guard
 from nmesd.guard.tally import RISE_DIVISOR
 from nmesd.realtime import GUARD_PRIORITY, go_real_time
+from nmesd.stopping import NO_ZERO, stop
 from nmesd.wire import listens
-from nmesd.wire.stopping import NO_ZERO, stop
 
 
 def log(event: str, **facts: Any) -> None:

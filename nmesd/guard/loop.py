@@ -12,10 +12,10 @@ from nmesd.guard.config import GuardConfig
 from nmesd.guard.door import Door
 from nmesd.guard.interlock import Cause, State, connected, step
 from nmesd.guard.limits import Fault
+from nmesd.stopping import NO_ZERO
 from nmesd.units import NS_PER_MS, NS_PER_S
 from nmesd.wire import GuardState, Hello, Link, Report, is_zero
 from nmesd.wire.notify import Beacon
-from nmesd.wire.stopping import NO_ZERO
 
 TICK_NS = 5 * NS_PER_MS  # how often it looks at its own clock at least, and reports
 LATE_NS = 10 * NS_PER_MS  # half a default lease: later than this it no longer trusts its own watch

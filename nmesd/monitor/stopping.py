@@ -9,7 +9,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from nmesd.daemon.client import ask
 from nmesd.errors import NmesdError
-from nmesd.wire.stopping import NO_ZERO, stop
+from nmesd.stopping import NO_ZERO, stop
 
 DAEMON_S = 1.0
 Result = TypeVar("Result")

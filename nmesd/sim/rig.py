@@ -28,9 +28,9 @@ from nmesd.errors import LinkError, NmesdError
 from nmesd.realtime import real_time_granted
 from nmesd.sim.pulses import PulseListener
 from nmesd.sim.session_files import write_files
+from nmesd.stopping import stop
 from nmesd.units import NS_PER_S
 from nmesd.wire import Pulse
-from nmesd.wire.stopping import stop
 
 READY_S = 10.0  # how long a process may take to come up, on a busy machine
 # The guard's limits at their widest but for amplitude and charge: a bench is no patient, and runs one short train

@@ -1,13 +1,18 @@
-"""Who the operator is, if nobody says so."""
+"""Who the operator is, if nobody says so; and a stop that is not kept waiting."""
 
 import os
 import pwd
+import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from nmesd.cli import common, operator
 from nmesd.cli.app import app
+from nmesd.stopping import knock
 
 
 @pytest.mark.parametrize(
@@ -35,3 +40,39 @@ def test_the_name_goes_to_the_daemon(
     done = CliRunner().invoke(app, [command, *(("--operator", given) if given else ())])
     assert done.exit_code == 0, done.output
     assert asked == [(command, given or pwd.getpwuid(os.getuid()).pw_name)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "heard"),
+    [
+        (["stop", "--guard", "PATH"], True),
+        (["stop", "--guard=PATH"], True),
+        (["stop", "--guard", "elsewhere"], False),
+        (["status", "--guard", "PATH"], False),
+        ([], False),
+    ],
+)
+def test_a_stop_leaves_before_anything_is_loaded(
+    arguments: list[str], heard: bool, tmp_path: Path
+) -> None:
+    path = str(tmp_path / "g")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as guard:
+        guard.bind(path + ".stop")
+        guard.setblocking(False)
+        knock([argument.replace("PATH", path) for argument in arguments])
+        try:
+            assert (guard.recv(16) == b"stop") is heard
+        except BlockingIOError:
+            assert not heard
+
+
+def test_what_it_takes_to_stop_is_next_to_nothing() -> None:
+    script = (
+        "import sys; sys.argv = ['nmesd', 'stop']; from nmesd.cli import main; "
+        "print(sorted({n.split('.')[0] for n in sys.modules} & {'typer', 'rich', 'numpy', 'pydantic'}), "
+        "'nmesd.wire' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[] False"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from nmesd.cli import app
+from nmesd.cli.commands import app
 from nmesd.commissioning import Pulse, checked, read_unit
 from nmesd.errors import ConfigError, DeviceError
 from nmesd.sim.pulses import PulseListener

@@ -17,8 +17,8 @@ from nmesd.daemon.events import MOST_WAITING, Hub
 from nmesd.daemon.process import Daemon, operator_number
 from nmesd.daemon.roles import Peer, Roles, login
 from nmesd.errors import LinkError, Reason
+from nmesd.stopping import stop
 from nmesd.wire import ActKind, ActReply, Snapshot
-from nmesd.wire.stopping import stop
 
 NMESD_TOML = """
 [session]

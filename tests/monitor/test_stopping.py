@@ -5,7 +5,7 @@ import threading
 from pathlib import Path
 
 from nmesd.monitor.stopping import Stopper, Together
-from nmesd.wire.stopping import NO_ZERO
+from nmesd.stopping import NO_ZERO
 from tests.monitor.guard_and_daemon import Door, stop_socket
 
 

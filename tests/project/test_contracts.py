@@ -22,7 +22,7 @@ ROOMS = (
     "guard",
     "monitor",
     "realtime",
-    "sessions", "sim", "toml", "units", "wire",
+    "sessions", "sim", "stopping", "toml", "units", "wire",
 )  # fmt: skip
 
 # (importing module, what it imports, the contract that must break)

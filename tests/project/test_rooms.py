@@ -20,6 +20,7 @@ MAY_USE: dict[str, set[str]] = {
     "nmesd/errors": set(),
     "nmesd/realtime": set(),
     "nmesd/toml": set(),
+    "nmesd/stopping": set(),
     "nmesd/guard": set(),
     "nmesd/drivers": {"serial", "gpiod"},
     "nmesd/engine": {"numpy", "pylsl"},

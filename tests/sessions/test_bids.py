@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from nmesd.cli import app
+from nmesd.cli.commands import app
 from nmesd.core.values import SetOutput, TrialDone
 from nmesd.errors import ConfigError, RecordError
 from nmesd.sessions.bids import FACTS, export

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from nmesd.cli import app
+from nmesd.cli.commands import app
 from nmesd.core.decider import Decider
 from nmesd.core.values import Arm, Mode, ModeChanged, Outcome, Trip, Why
 from nmesd.daemon.engine_config import engine_settings

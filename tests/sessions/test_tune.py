@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from dsp.coefficients import ChainCoefficients
-from nmesd.cli import app
+from nmesd.cli.commands import app
 from nmesd.core.values import Outcome
 from nmesd.daemon.engine_config import load
 from nmesd.daemon.suggesting import suggestion, write
