@@ -17,7 +17,7 @@ DEV := $(VENV)/.stamp-dev
 help:
 	@echo "make demo    the whole loop with a virtual patient and an emulated stimulator"
 	@echo "make test    every check, then every test"
-	@echo "make long    what takes longer than a test should: whole golden sessions, drift (ten minutes)"
+	@echo "make long    what takes longer than a test should: whole golden sessions, drift (four minutes)"
 	@echo "make check   style, types and import contracts only"
 	@echo "make campaign  every fault 100 times, with the real processes (an hour and a half; CAMPAIGN_ARGS=...)"
 	@echo "make mutate  change guard, core and detector in three thousand ways: each must be found by a test (half an hour)"
@@ -65,11 +65,10 @@ COVERING = tests/guard tests/wire tests/core tests/dsp
 test: check
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m covering $(COVERING) $(PYTEST_ARGS) --cov
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not covering and not long" $(addprefix --ignore=,$(ALONE)) $(PYTEST_ARGS)
-	$(BIN)/python -m pytest -m "not long" $(ALONE) $(PYTEST_ARGS)
+	$(BIN)/python -m pytest $(ALONE) $(PYTEST_ARGS)
 
 long: $(DEV)
 	$(BIN)/python -m pytest -n 2 --dist load -m long tests/sim $(PYTEST_ARGS)
-	$(BIN)/python -m pytest -m long $(ALONE) $(PYTEST_ARGS)
 
 campaign: $(DEV)
 	$(BIN)/python -m bench.faults --jobs 3 $(CAMPAIGN_ARGS)
