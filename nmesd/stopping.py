@@ -18,9 +18,9 @@ GUARD = "/run/nmesd/guard.sock"
 def knock(arguments: list[str]) -> None:
     """Send the stop of a command line, and wait for nothing: who comes after it stops again and hears the answer.
 
-    arguments: of `nmesd`; anything but a stop does nothing.
+    arguments: of `nmesd`; anything but a stop does nothing, nor does a question what it is.
     """
-    if arguments[:1] != ["stop"]:
+    if arguments[:1] != ["stop"] or "--help" in arguments:
         return
     path = GUARD
     for at, argument in enumerate(arguments):

@@ -86,6 +86,8 @@ class Deciding:
                 act = from_ints(code, (self.decider.t_ns, operator, *fields))
                 if not isinstance(act, Tune | Pace):
                     return False
+                if min(fields) < 0:  # a muscle counted from the end, a time before now
+                    return False
                 tuned(self.decider.settings, act)
                 acts.append(act)
         except (ValueError, TypeError, IndexError, RecordError):

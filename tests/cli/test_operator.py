@@ -49,6 +49,7 @@ def test_the_name_goes_to_the_daemon(
         (["stop", "--guard=PATH"], True),
         (["stop", "--guard", "elsewhere"], False),
         (["status", "--guard", "PATH"], False),
+        (["stop", "--guard", "PATH", "--help"], False),
         ([], False),
     ],
 )

@@ -206,6 +206,8 @@ def test_an_operator_s_change_holds_from_the_next_step_on(bench: Bench, when: st
         b"", b"[[9", b"7", b"[7]", b"[[9, 0]]",
         b'[[9, 0, "x", 0, 0, 0, 0]]', b"[[1, 0]]", b"[[99]]", b"[[18, 1, 2, 3]]",
         json.dumps([TUNED, [9, 1, *TUNED[2:]]]).encode(),  # there is one muscle
+        json.dumps([[9, -1, *TUNED[2:]]]).encode(),
+        json.dumps([TUNED, [18, -1, 0]]).encode(),
         json.dumps([TUNED, [2]]).encode(),
         b"\xff",
     ],
