@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import tomli_w
+
 from nmesd.daemon.client import ask
 from nmesd.daemon.files import Files, read_files
 from nmesd.daemon.levels import LevelsFile
 from nmesd.daemon.record import now_utc
-from nmesd.daemon.toml import to_toml
 from nmesd.errors import ConfigError, LinkError
 
 PROGRAMME: Final = "amplitude"
@@ -174,7 +175,7 @@ def write(found: LevelsFile, folder: Path) -> Path:
             file.write(
                 "# nmesd amplitude wrote this: levels of one channel on one person, one day.\n"
             )
-            file.write(to_toml(found.model_dump(exclude_none=True)))
+            file.write(tomli_w.dumps(found.model_dump(exclude_none=True)))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written: {error}") from None
     return path

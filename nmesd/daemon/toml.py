@@ -1,11 +1,9 @@
-"""The operator's files, read with every error at once: file, line, value, limit and unit; and written."""
+"""The operator's files, read with every error at once: file, line, value, limit and unit."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -36,17 +34,3 @@ def parse(path: Path, text: bytes, kind: type[File]) -> File:
             line = line_of(text.decode(), problem["loc"])
             told[f"{path}:{line}: {complaint(problem, kind)}"] = line
         raise ConfigError("\n".join(sorted(told, key=told.__getitem__))) from None
-
-
-def to_toml(values: Mapping[str, Any]) -> str:
-    """TOML of plain data: tables as inline ones, which JSON's texts, numbers and lists fit into."""
-    return "".join(f"{key} = {_inline(value)}\n" for key, value in values.items())
-
-
-def _inline(value: Any) -> str:
-    if isinstance(value, Mapping):
-        pairs = (f"{key} = {_inline(one)}" for key, one in value.items())
-        return f"{{{', '.join(pairs)}}}"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_inline, value))}]"
-    return json.dumps(value, ensure_ascii=False)

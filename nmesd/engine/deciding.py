@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -42,9 +43,13 @@ def output_after(output: Output, command: SetOutput) -> Output:
 class Deciding:
     """One step after another; only a turn in which one was completed renews the lease."""
 
-    def __init__(self, settings: EngineSettings, guard: GuardLink, teller: Teller) -> None:
+    def __init__(
+        self, settings: EngineSettings, guard: GuardLink, teller: Teller,
+        hear_guard: Callable[[], None],
+    ) -> None:  # fmt: skip
         self._lease_ns = settings.lease_ns
         self._guard, self._steps = guard, teller.steps
+        self._hear_guard = hear_guard
         self.decider: Decider[Hop] = Decider(chain_of(settings), settings.core, teller.note)
         self._look_at_thresholds()
         self.output: Output = ZERO
@@ -101,6 +106,11 @@ class Deciding:
         if self.armed:
             self.act(Trip(self.decider.t_ns, reason, value, limit))
 
+    def trip_by_clock(self, reason: Reason, value: int = 0, limit: int = 0) -> None:
+        """Zero, for what a clock says: after a freeze the guard tripped first, and its reason is the true one."""
+        self._hear_guard()
+        self.trip(reason, value, limit)
+
     def renew(self, sample_ns: int, arrival_ns: int) -> None:
         """Once the steps of this turn are done: the lease, unless they took too long.
 
@@ -111,7 +121,7 @@ class Deciding:
         if not self.armed:
             return
         if decided_ns - arrival_ns > budget_ns:
-            self.trip(Reason.ENGINE_OVERRUN, decided_ns - arrival_ns, budget_ns)
+            self.trip_by_clock(Reason.ENGINE_OVERRUN, decided_ns - arrival_ns, budget_ns)
             return
         train = self.decider.state.train
         # The lease counts from the sample's arrival: time spent deciding is time the guard does not give again.

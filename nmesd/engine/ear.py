@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable
 from typing import Final, Protocol
 
 from dsp.coefficients import ChainCoefficients
@@ -44,15 +43,13 @@ class Ear:
     """The EMG stream: searched, heard, watched, cut into hops."""
 
     def __init__(
-        self, settings: EngineSettings, deciding: Deciding, inhibits: Inhibits, teller: Teller,
-        hear_guard_first: Callable[[], None],
-    ) -> None:  # fmt: skip
+        self, settings: EngineSettings, deciding: Deciding, inhibits: Inhibits, teller: Teller
+    ) -> None:
         assert settings.stream is not None  # noqa: S101 - or nobody would listen
         assert settings.chain is not None  # noqa: S101
         self._spec: StreamSpec = settings.stream
         self._channels = self._spec.channels
         self._deciding, self._inhibits, self._teller = deciding, inhibits, teller
-        self._hear_guard_first = hear_guard_first
         self._hop_samples = ChainCoefficients.from_dict(settings.chain).hop_samples
         self._cutter = HopCutter(self._hop_samples, len(self._channels))
         self._stream = Stream(self._spec, settings.lease_ns)
@@ -70,11 +67,10 @@ class Ear:
     def _hear(self) -> None:
         heard, arrival_ns = self._stream.listen(PULL_S)
         if heard.finding is not None:
-            self._hear_guard_first()  # after a freeze it tripped first, and its reason is the true one
             reason, value, limit = heard.finding
             lasting = reason in (Reason.EMG_STALE, Reason.EMG_STREAM_GONE)
             self._inhibits.set(reason, 2**62 if lasting else arrival_ns + PASSING_NS)
-            self._deciding.trip(reason, value, limit)
+            self._deciding.trip_by_clock(reason, value, limit)
             if reason is not Reason.EMG_STALE:
                 self._begin_epoch()
         if heard.lost or not len(heard.samples):
@@ -160,7 +156,7 @@ class Ticker:
         now_ns = time.monotonic_ns()
         due = max(0, now_ns - self._next_ns) // self._hop_ns
         if due * self._hop_ns > self._late_ns:
-            self._deciding.trip(Reason.ENGINE_OVERRUN, due * self._hop_ns, self._late_ns)
+            self._deciding.trip_by_clock(Reason.ENGINE_OVERRUN, due * self._hop_ns, self._late_ns)
             self.start_afresh()
             return
         first_ns = self._next_ns + self._hop_ns

@@ -62,12 +62,12 @@ class Engine:
         self._teller = Teller(daemon)
         self._guard = GuardLink(settings.guard_socket, settings_hash(settings.to_json()))
         self._inhibits = Inhibits()
-        self._deciding = Deciding(settings, self._guard, self._teller)
+        self._deciding = Deciding(settings, self._guard, self._teller, self._hear_guard)
         self._decider = self._deciding.decider
         self._source: Source = (
             Ticker(settings, self._deciding, self._teller)
             if settings.stream is None
-            else Ear(settings, self._deciding, self._inhibits, self._teller, self._hear_guard)
+            else Ear(settings, self._deciding, self._inhibits, self._teller)
         )
         self._pending: Pending | None = None
         self._snapshot_ns = 0

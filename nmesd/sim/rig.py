@@ -20,10 +20,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import tomli_w
+
 from nmesd.daemon.client import ask
 from nmesd.daemon.engine_config import lsl_config
 from nmesd.daemon.settings import LslSection
-from nmesd.daemon.toml import to_toml
 from nmesd.errors import LinkError, NmesdError
 from nmesd.realtime import real_time_granted
 from nmesd.sim.pulses import PulseListener
@@ -169,7 +170,7 @@ class Rig:
     def set_limits(self, limits: Mapping[str, float], area_cm2: float = 25) -> None:
         """Write guard.toml; a guard that runs keeps what it has read."""
         port = self.folder / ("device" if self._emulated else "pulses.sock")
-        text = to_toml(
+        text = tomli_w.dumps(
             {
                 "stimulator": {
                     **self._stimulator,

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import tomli_w
+
 from nmesd.daemon.files import PROGRAMMES, Files
 from nmesd.daemon.patient import PatientFile
 from nmesd.daemon.programme import ProgrammeFile
 from nmesd.daemon.settings import DaemonSettings
-from nmesd.daemon.toml import to_toml
 
 NAME = "rehearsal"
 Sections = Mapping[str, Mapping[str, Any]]
@@ -54,8 +55,8 @@ def write_files(folder: Path, sections: Sections) -> Path:
     """nmesd.toml, patient.toml and the programme into a folder. Gives the first."""
     unit = {key: value for key, value in sections.items() if key not in ("patient", "programme")}
     (folder / PROGRAMMES).mkdir(exist_ok=True)
-    (folder / PROGRAMMES / f"{NAME}.toml").write_text(to_toml(sections["programme"]))
-    (folder / "patient.toml").write_text(to_toml(sections["patient"]))
+    (folder / PROGRAMMES / f"{NAME}.toml").write_text(tomli_w.dumps(sections["programme"]))
+    (folder / "patient.toml").write_text(tomli_w.dumps(sections["patient"]))
     path = folder / "nmesd.toml"
-    path.write_text(to_toml({"session": {"programme": NAME}, **unit}))
+    path.write_text(tomli_w.dumps({"session": {"programme": NAME}, **unit}))
     return path

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tomli_w
 
 from nmesd.core.values import ARMED_MODES
-from nmesd.daemon.toml import to_toml
 from nmesd.realtime import real_time_granted
 from nmesd.sessions.folder import Folder
 from nmesd.sessions.replay import replay
@@ -46,9 +46,9 @@ def reload_again_and_again(bench: Bench, wanted: dict[str, dict[str, Any]]) -> N
         if number % EACH == 0:
             bench.until(partial(reached, bench, "trains", 1 + number // EACH), "train")
         muscle = {**wanted["patient"]["muscle"][0], "on_uv": 7.5 + number % 2}
-        patient.write_text(to_toml({**wanted["patient"], "muscle": [muscle]}))
+        patient.write_text(tomli_w.dumps({**wanted["patient"], "muscle": [muscle]}))
         trial = {**wanted["programme"]["trial"], "rest_s": 0.5 + number % 3 / 10}
-        text = to_toml({**wanted["programme"], "trial": trial})
+        text = tomli_w.dumps({**wanted["programme"], "trial": trial})
         (programme / "rehearsal.toml").write_text(text)
         if number % 2:
             bench.rig.daemon.signal(signal.SIGHUP)
@@ -80,7 +80,9 @@ def session(folder: Path) -> dict[str, Any]:
         reload_again_and_again(bench, wanted)
         output = wanted["patient"]["muscle"][0]["output"][0] | {"amplitude_ma": 25}
         muscle = {**wanted["patient"]["muscle"][0], "output": [output]}
-        (rig.folder / "patient.toml").write_text(to_toml({**wanted["patient"], "muscle": [muscle]}))
+        (rig.folder / "patient.toml").write_text(
+            tomli_w.dumps({**wanted["patient"], "muscle": [muscle]})
+        )
         refused = rig.ask("reload", operator="A", timeout_s=20.0)
         reached(bench, "trains", 0)
         assert refused["ok"] is False
