@@ -21,7 +21,7 @@ help:
 	@echo "make check   style, types and import contracts only"
 	@echo "make campaign  every fault 100 times, with the real processes (an hour and a half; CAMPAIGN_ARGS=...)"
 	@echo "make mutate  change guard, core and detector in three thousand ways: each must be found by a test (half an hour)"
-	@echo "make soak    an hour of the virtual patient with both cores half loaded: does it trip without a reason?"
+	@echo "make soak    two hours of the virtual patient, all telemetry on, both cores half loaded: does it trip without a reason, or grow?"
 	@echo "make detection  how soon an onset is detected, beside the methods of the field; a thousand trains (20 minutes)"
 	@echo "make bench   cost of a decision step; how soon a death is known; timing of pulses"
 	@echo "make install   two services on this computer, as root; again: upgrade. make uninstall, make bundle (offline)"

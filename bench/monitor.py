@@ -162,19 +162,20 @@ def flood(url: str) -> Iterator[list[int]]:
     """Fifty pages that read, and the flood; gives how many requests were answered, when it is over."""
     at, asked = urlsplit(url), [0]
     host, port = str(at.hostname), int(at.port or 0)
-    reading, asking = (beneath(code, host, str(port)) for code in (PAGES_READ, FLOOD))
+    reading = beneath(PAGES_READ, host, str(port), str(PAGES))
+    asking = beneath(FLOOD, host, str(port))
     yield asked
     asked[0] = int(asking.communicate()[0])
     reading.kill()
     reading.communicate()
 
 
-PAGES_READ = f"""
+PAGES_READ = """
 import select, socket, sys
 pages = []
-for _ in range({PAGES}):
+for _ in range(int(sys.argv[3])):
     page = socket.create_connection((sys.argv[1], int(sys.argv[2])))
-    page.sendall(f"GET /events HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n".encode())
+    page.sendall(b"GET /events HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n")
     pages.append(page)
 while True:
     for page in select.select(pages, [], [])[0]:

@@ -21,7 +21,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from bench.soak import LATE_MS, STOOD_MS, STREAM, sections, trip
+from bench.soaking.judge import LATE_MS, STOOD_MS, trip
+from bench.soaking.session import STREAM, sections
 from bench.witness import Witness
 from nmesd.errors import Reason
 from nmesd.sim.rig import Rig, RigError

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from bench.soak import LATE_MS, STOOD_MS, trip
+from bench.soaking.judge import LATE_MS, STOOD_MS, trip
 from bench.witness import Witness
 from nmesd.daemon.patient import ThresholdSection
 from nmesd.daemon.settings import FilterSection
