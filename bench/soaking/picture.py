@@ -48,10 +48,10 @@ def draw(soak: Soak, path: Path) -> None:
             linewidth=1.8,
             label=key.partition("_")[0],
         )
-    latency.set(xlabel="minutes", ylabel=f"{STAGE}, ms", yscale="log")
+    latency.set(xlabel="minutes", ylabel=f"{STAGE}, ms", ylim=(0, None))
     for axes in (memory, latency):
         for one in soak.trips:
             axes.axvline(one["minute"], color="#b0413e", linewidth=0.8, alpha=0.5)
         axes.grid(visible=True, alpha=0.25)
-        axes.legend(loc="upper right", fontsize="small")
+        axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), fontsize="small")
     figure.savefig(path, dpi=110)
