@@ -13,7 +13,6 @@ from nmesd.units import NS_PER_MS
 from tests.core.sessions import dones, quiet, session, tries
 from tests.core.situations import PROGRAMME, S, hop, with_programme
 
-
 STAIRS = {"target_permille": 700, "step_permille": 200}
 
 
