@@ -26,12 +26,24 @@ from nmesd.daemon.mqtt import Mqtt
 from nmesd.daemon.record import Record
 from nmesd.daemon.roles import BROKER, Peer, Roles
 from nmesd.daemon.telemetry import inhibits_changed, refused, telemetry, trip_of
+from nmesd.daemon.timing import Timings
 from nmesd.daemon.topics import Fault, Telemetry
 from nmesd.daemon.view import Tally, view
 from nmesd.engine.settings import EngineSettings
 from nmesd.errors import ConfigError, LinkError, Reason, explain
 from nmesd.units import NS_PER_S, UA_PER_MA
-from nmesd.wire import ActKind, Capabilities, Found, Frame, Hops, Note, Opened, Raw, Snapshot
+from nmesd.wire import (
+    ActKind,
+    Capabilities,
+    Found,
+    Frame,
+    Hops,
+    Note,
+    Opened,
+    Raw,
+    Snapshot,
+    Timing,
+)
 from nmesd.wire.notify import Beacon
 
 _ACTS = {
@@ -61,6 +73,7 @@ class Daemon:
         self._config: Config = load(config)
         self._reloading = asyncio.Lock()
         self._record = Record(record)
+        self._timings = Timings(lambda stages: self._record.event("timing", stages=stages))
         self._hub, self._tally = Hub(), Tally()
         self._beacon, self._beaten_hop = Beacon(), 0
         self._broadcast = Broadcast(self._record, lsl_config(self._config.files.settings.lsl))
@@ -105,6 +118,7 @@ class Daemon:
                 for task in running:
                     task.cancel()
         finally:
+            self._timings.flush()
             self._record.close()
             self._beacon.close()
 
@@ -166,6 +180,7 @@ class Daemon:
         self._log.info(what, number=number)
         if what == "engine started":
             self._snapshot, self._device = None, {}
+            self._timings.begin()
             self._broadcast.begin(self._config)
         else:
             self._record.event(what, number=number)
@@ -185,6 +200,8 @@ class Daemon:
                 self._tell(entry, frame.stamp_ns)
             case Hops():
                 self._broadcast.hops(frame)
+            case Timing():
+                self._timings.hear(frame)
             case Opened():
                 self._broadcast.opened(frame.payload.decode(errors="replace"))
             case Found():
@@ -249,7 +266,9 @@ class Daemon:
     def _telemetry(self) -> Telemetry | None:
         if self._snapshot is None:
             return None
-        return telemetry(self._snapshot, self._config.files, self._heard_ns)
+        return telemetry(
+            self._snapshot, self._config.files, self._heard_ns, self._timings.figures()
+        )
 
     def _tell_faults(self, faults: Sequence[Fault]) -> None:
         if self._mqtt is not None:
@@ -268,7 +287,10 @@ class Daemon:
             self._log.warning("refused", command=command[:40], user=peer.user)
             return self._refused(request, peer, text)
         if command == "status":
-            return {"ok": True, **self._view(), "age_s": self._age_s()}
+            timing = self._timings.figures()
+            return {"ok": True, **self._view(), "timing": timing, "age_s": self._age_s()}
+        if command == "timing":
+            return {"ok": True, "stages": self._timings.counted()}
         if command == "watch":
             return {"ok": True, "text": "events follow, a line each", "watching": True}
         if command == "reload":
@@ -308,7 +330,7 @@ class Daemon:
     def _senseless(self, command: str, request: dict[str, Any]) -> str | None:
         """Why such an act need not be asked of the engine."""
         if command not in _ACTS:
-            known = ", ".join(("status", "watch", "reload", *_ACTS))
+            known = ", ".join(("status", "timing", "watch", "reload", *_ACTS))
             return f"unknown command {command!r}; known are {known}"
         if command in _NAMED and not request.get("operator"):
             return f"{command} needs the operator's name: nmesd {command} --operator NAME"

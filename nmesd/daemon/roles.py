@@ -29,6 +29,7 @@ NEEDS: Final = {
     "disarm": Role.NETWORK,
     "pause": Role.LOCAL,
     "status": Role.LOCAL,
+    "timing": Role.LOCAL,
     "watch": Role.LOCAL,
     "resume": Role.OPERATOR,
     "release": Role.OPERATOR,

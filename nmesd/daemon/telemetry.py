@@ -8,7 +8,7 @@ from typing import Any
 from nmesd.core.journal import Entry
 from nmesd.core.values import Mode, ModeChanged
 from nmesd.daemon.files import Files
-from nmesd.daemon.topics import InhibitFault, RefusedFault, Telemetry, TripFault
+from nmesd.daemon.topics import InhibitFault, RefusedFault, StageTiming, Telemetry, TripFault
 from nmesd.daemon.view import guard_name, inhibits
 from nmesd.errors import EXPLAIN, Reason, explain
 from nmesd.units import NV_PER_UV, UA_PER_MA, ms
@@ -17,7 +17,9 @@ from nmesd.wire import Snapshot
 LONGEST = 40  # letters of a command that was refused: it may be anything
 
 
-def telemetry(snapshot: Snapshot, files: Files, t_ns: int) -> Telemetry:
+def telemetry(
+    snapshot: Snapshot, files: Files, t_ns: int, timing: dict[str, dict[str, Any]]
+) -> Telemetry:
     """The numbers of a snapshot that came at `t_ns`."""
     hears = files.programme.hears_emg
     return Telemetry(
@@ -38,6 +40,7 @@ def telemetry(snapshot: Snapshot, files: Files, t_ns: int) -> Telemetry:
         latency_guard_ms=ms(snapshot.latency_guard_ns),
         step_max_ms=ms(snapshot.step_max_ns),
         telemetry_lost=snapshot.dropped,
+        timing={stage: StageTiming(**one) for stage, one in timing.items()},
     )
 
 

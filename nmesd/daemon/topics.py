@@ -103,6 +103,16 @@ class State(Kept):
 # ---- telemetry --------------------------------------------------------------------------------------------
 
 
+class StageTiming(Message):
+    """How long a stage took since the engine began."""
+
+    count: Count
+    p50_us: Positive
+    p99_us: Positive
+    p999_us: Positive
+    max_us: Positive
+
+
 class Telemetry(Message):
     """Numbers of the moment, at most four times a second."""
 
@@ -123,6 +133,7 @@ class Telemetry(Message):
     latency_guard_ms: float  # the same to its receipt by the guard
     step_max_ms: float
     telemetry_lost: Count
+    timing: dict[str, StageTiming]  # by the names of the stages, see wire.Stage
 
 
 # ---- fault ------------------------------------------------------------------------------------------------

@@ -30,14 +30,17 @@ class Answers:
         """Command `number` went out."""
         self._awaited[number] = sent_ns
 
-    def take(self, number: int) -> None:
-        """The answer to `number` came. One that was given up is no surprise; any other raises."""
+    def take(self, number: int) -> int | None:
+        """The answer to `number` came: when that was sent. None: it was given up, which is no surprise.
+
+        Raises DEVICE_ANSWER if nobody asked.
+        """
         if number in self._awaited:
-            del self._awaited[number]
-        elif number in self._given_up:
-            self._given_up.remove(number)
-        else:
+            return self._awaited.pop(number)
+        if number not in self._given_up:
             raise DeviceError(f"an answer nobody asked for, to {number}", Reason.DEVICE_ANSWER)
+        self._given_up.remove(number)
+        return None
 
     def check(self, now_ns: int) -> None:
         """Raises DEVICE_LATE if the oldest answer owed is overdue."""

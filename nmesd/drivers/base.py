@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from nmesd.wire import Capabilities, Output
@@ -35,8 +36,11 @@ class Driver(Protocol):
     def fileno(self) -> int:
         """Becomes readable when the device says something; -1 for a device that never does."""
 
-    def listen(self, now_ns: int) -> None:
-        """Hear what the device says, in any state. Raises DeviceError if an answer is late, odd or bad."""
+    def listen(self, now_ns: int) -> Sequence[int]:
+        """Hear what the device says, in any state. How long each answer that came took, ns.
+
+        Raises DeviceError if an answer is late, odd or bad.
+        """
 
     def zero(self, now_ns: int) -> None:
         """Give nothing from now on, and stand down. Always allowed, may be repeated."""

@@ -46,6 +46,7 @@ class Conversation:
         self._number = os.urandom(1)[0] % dialect.numbers
         self._asked: dict[int, int] = {}  # number -> command, of the last with that number
         self._answers = Answers(limit_ns)
+        self._taken_ns: list[int] = []  # when each was sent whose answer has just come
         self._stop: int | None = None  # number of the stop that is not acknowledged yet
         self.sent_ns = 0  # when the last packet went out
         self.trace: Trace | None = None  # for commissioning
@@ -111,8 +112,12 @@ class Conversation:
         if self._splitter.dropped != before:
             raise odd(f"{self._splitter.dropped - before} bytes that belong to no packet")
 
-    def listen(self, told: Callable[[Packet, int], None], now_ns: int) -> None:
-        """Pass on all that has come, then look whether an answer is overdue. Each failure is raised once."""
+    def listen(self, told: Callable[[Packet, int], None], now_ns: int) -> Sequence[int]:
+        """Pass on all that has come, then look whether an answer is overdue. Each failure is raised once.
+
+        How long each answer that came took, ns.
+        """
+        self._taken_ns.clear()
         try:
             for packet in self.hear():
                 told(packet, now_ns)
@@ -120,12 +125,15 @@ class Conversation:
         except DeviceError:
             self.give_up()
             raise
+        return [now_ns - sent_ns for sent_ns in self._taken_ns]
 
     def answered(self, packet: Packet) -> None:
         """`packet` answers a command of ours. Raises DEVICE_ANSWER if it answers none that was asked."""
         if self._asked.get(packet.number, packet.command) + 1 != packet.command:
             raise odd(f"answer {packet.command} to {self._asked.get(packet.number)}")
-        self._answers.take(packet.number)
+        sent_ns = self._answers.take(packet.number)
+        if sent_ns is not None:
+            self._taken_ns.append(sent_ns)
         if packet.number == self._stop:
             self._stop = None
             # Nothing was told after it, and what was told before is over: a pulse that still waited in

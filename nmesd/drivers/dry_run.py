@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from nmesd.drivers.base import NEVER_NS, Driver, Given
 from nmesd.wire import Output
 
@@ -26,9 +28,9 @@ class DryRun:
         """The device's."""
         return self._driver.fileno()
 
-    def listen(self, now_ns: int) -> None:
+    def listen(self, now_ns: int) -> Sequence[int]:
         """Hear the device."""
-        self._driver.listen(now_ns)
+        return self._driver.listen(now_ns)
 
     def zero(self, now_ns: int) -> None:
         """To the device, as always."""

@@ -7,7 +7,7 @@ guard tick under a fresh lease while output is wanted. See `gpio_line.py` on the
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nmesd.drivers.base import Driver, Given
@@ -62,9 +62,9 @@ class Gated:
         """The device's."""
         return self._driver.fileno()
 
-    def listen(self, now_ns: int) -> None:
+    def listen(self, now_ns: int) -> Sequence[int]:
         """Hear the device."""
-        self._driver.listen(now_ns)
+        return self._driver.listen(now_ns)
 
     def zero(self, now_ns: int) -> None:
         """The gate low first, then the device, whatever fails."""

@@ -8,6 +8,7 @@ what the guard counts is what guard.toml says it is set to, and that its two pha
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from typing import ClassVar
 
 from nmesd.drivers.base import NEVER_NS, Given
@@ -119,8 +120,9 @@ class TriggerLines:
         """It never says anything."""
         return -1
 
-    def listen(self, now_ns: int) -> None:
+    def listen(self, now_ns: int) -> Sequence[int]:
         """It never says anything."""
+        return ()
 
     def zero(self, now_ns: int) -> None:
         """Both lines low. A gate without a trigger shuts when its monostable has run out."""

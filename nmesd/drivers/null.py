@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from nmesd.drivers.base import Given
@@ -32,8 +33,9 @@ class NullStimulator:
         """It never says anything."""
         return -1
 
-    def listen(self, now_ns: int) -> None:
+    def listen(self, now_ns: int) -> Sequence[int]:
         """It never says anything."""
+        return ()
 
     def zero(self, now_ns: int) -> None:
         """Give nothing from now on."""

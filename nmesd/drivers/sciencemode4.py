@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import termios
 import time
+from collections.abc import Sequence
 from typing import ClassVar
 
 from nmesd.drivers.base import Given
@@ -99,9 +100,9 @@ class ScienceMode4:
         """Readable when it says something; -1 when it is gone."""
         return self._line.fileno()
 
-    def listen(self, now_ns: int) -> None:
+    def listen(self, now_ns: int) -> Sequence[int]:
         """Hear all it said, then look whether an answer is overdue. Each failure is raised once."""
-        self._line.listen(self._hear, now_ns)
+        return self._line.listen(self._hear, now_ns)
 
     def zero(self, now_ns: int) -> None:
         """Forget what was wanted, and send stop at once."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import time
+from collections.abc import Sequence
 from typing import ClassVar
 
 from nmesd.drivers.base import Given
@@ -43,8 +44,9 @@ class SimulatedStimulator:
         """It never says anything."""
         return -1
 
-    def listen(self, now_ns: int) -> None:
+    def listen(self, now_ns: int) -> Sequence[int]:
         """It never says anything."""
+        return ()
 
     def zero(self, now_ns: int) -> None:
         """Give nothing from now on."""

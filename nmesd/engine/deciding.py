@@ -5,9 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from typing import Any
-
-import numpy as np
 
 from dsp.chain import Chain
 from dsp.coefficients import ChainCoefficients
@@ -19,10 +16,9 @@ from nmesd.engine.guard_link import GuardLink
 from nmesd.engine.settings import EngineSettings
 from nmesd.engine.steps import NO_EMG
 from nmesd.engine.teller import Teller
+from nmesd.engine.timed import Hop, TimedChain
 from nmesd.errors import Reason, RecordError
-from nmesd.wire import ZERO, ChannelOutput, Output
-
-Hop = np.ndarray[Any, np.dtype[np.float64]]
+from nmesd.wire import ZERO, ChannelOutput, Output, Stage, Stages
 
 
 def chain_of(settings: EngineSettings) -> Chain | None:
@@ -50,7 +46,10 @@ class Deciding:
         self._lease_ns = settings.lease_ns
         self._guard, self._steps = guard, teller.steps
         self._hear_guard = hear_guard
-        self.decider: Decider[Hop] = Decider(chain_of(settings), settings.core, teller.note)
+        self.stages = Stages(Stage.ARRIVAL, Stage.FILTER, Stage.DECISION, Stage.LEASE_WRITE)
+        chain = chain_of(settings)
+        self._chain = None if chain is None else TimedChain(chain, self.stages)
+        self.decider: Decider[Hop] = Decider(self._chain, settings.core, teller.note)
         self._look_at_thresholds()
         self.output: Output = ZERO
         self.step_max_ns = 0
@@ -62,8 +61,10 @@ class Deciding:
 
     def hop(self, samples: Hop) -> None:
         """One step on a hop of EMG."""
-        decider = self.decider
+        decider, chain = self.decider, self._chain
+        assert chain is not None  # noqa: S101 - whoever hears EMG has one
         self._obey(decider.hop(samples))
+        self.stages.add(Stage.DECISION, time.monotonic_ns() - chain.done_ns)
         self._steps.add(decider.state.mode, decider.last, self._thresholds_nv)
         if decider.state.on_nv is not self._on_nv:
             self._look_at_thresholds()
@@ -114,10 +115,13 @@ class Deciding:
     def renew(self, sample_ns: int, arrival_ns: int) -> None:
         """Once the steps of this turn are done: the lease, unless they took too long.
 
-        sample_ns: time of the sample that decided; arrival_ns: when the turn's samples came.
+        sample_ns: time of the sample that decided; `arrival_ns` where its clock is another. arrival_ns: when the
+        turn's samples came.
         """
         decided_ns, budget_ns = time.monotonic_ns(), self._lease_ns // 2
         self.step_max_ns = max(self.step_max_ns, decided_ns - arrival_ns)
+        if sample_ns != arrival_ns:
+            self.stages.add(Stage.ARRIVAL, arrival_ns - sample_ns)
         if not self.armed:
             return
         if decided_ns - arrival_ns > budget_ns:
@@ -134,6 +138,7 @@ class Deciding:
             believes_armed=True,
             believes_output=train is not None and any(train.given_ua),
         )
+        self.stages.add(Stage.LEASE_WRITE, time.monotonic_ns() - decided_ns)
 
     def _obey(self, commands: tuple[Command, ...]) -> tuple[Command, ...]:
         for command in commands:

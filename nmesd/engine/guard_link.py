@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from nmesd.errors import LinkError, Reason
 from nmesd.units import NS_PER_MS
@@ -19,6 +19,7 @@ from nmesd.wire import (
     Report,
     Reset,
     Stop,
+    Timing,
     lifeline,
     session_token,
 )
@@ -28,10 +29,15 @@ NOBODY = 0  # the operator of what the engine does by itself
 
 
 class GuardLink:
-    """Connects by itself and says so; never sends output without a session the guard agreed to."""
+    """Connects by itself and says so; never sends output without a session the guard agreed to.
 
-    def __init__(self, path: str, settings_hash: int) -> None:
-        self._path = path
+    tell: told what the guard measured of itself.
+    """
+
+    def __init__(
+        self, path: str, settings_hash: int, tell: Callable[[Timing], None] = lambda _: None
+    ) -> None:
+        self._path, self._tell = path, tell
         self._settings_hash = settings_hash
         self._link: Link | None = None
         self._retry_ns = 0
@@ -78,13 +84,21 @@ class GuardLink:
                 if received is None:
                     break
                 self._received += 1
-                frame, expected = received.frame, Capabilities if self._received == 1 else Report
-                if received.sequence != self._received or not isinstance(frame, expected):
+                frame = received.frame
+                first = isinstance(frame, Capabilities)
+                told = first or isinstance(frame, Report | Timing)
+                if (
+                    received.sequence != self._received
+                    or not told
+                    or first is not (self._received == 1)
+                ):
                     raise LinkError("unexpected frame from the guard")
             except LinkError:
                 self.close()
                 return
-            if isinstance(frame, Capabilities):
+            if isinstance(frame, Timing):
+                self._tell(frame)
+            elif isinstance(frame, Capabilities):
                 self.device = frame
             elif isinstance(frame, Report):
                 self.report = frame

@@ -60,7 +60,9 @@ class Engine:
         self._daemon = daemon
         self._lifeline = [] if lifeline is None else [lifeline]
         self._teller = Teller(daemon)
-        self._guard = GuardLink(settings.guard_socket, settings_hash(settings.to_json()))
+        self._guard = GuardLink(
+            settings.guard_socket, settings_hash(settings.to_json()), self._teller.timing
+        )
         self._inhibits = Inhibits()
         self._deciding = Deciding(settings, self._guard, self._teller, self._hear_guard)
         self._decider = self._deciding.decider
@@ -187,6 +189,8 @@ class Engine:
         if now_ns >= self._snapshot_ns:
             self._snapshot_ns = now_ns + SNAPSHOT_NS
             self._teller.snapshot(self._snapshot(now_ns))
+            for timing in self._deciding.stages.due(now_ns):
+                self._teller.timing(timing)
 
     def _hear_act(self, act: Act, now_ns: int) -> None:
         t_ns = self._decider.t_ns

@@ -21,6 +21,7 @@ from nmesd.wire import (
     Opened,
     Raw,
     Snapshot,
+    Timing,
 )
 
 
@@ -74,6 +75,10 @@ class Teller:
         if text != self._last_found:
             self._last_found = text
             self._link.send(Found(reason, json.dumps(lines).encode()))
+
+    def timing(self, frame: Timing) -> None:
+        """How long a stage took, here or in the guard."""
+        self._link.send(frame)
 
     def device(self, device: Capabilities) -> None:
         """What the guard's stimulator is, and can be told."""

@@ -14,7 +14,7 @@ from nmesd.guard.interlock import Cause, State, connected, step
 from nmesd.guard.limits import Fault
 from nmesd.stopping import NO_ZERO
 from nmesd.units import NS_PER_MS, NS_PER_S
-from nmesd.wire import GuardState, Hello, Link, Report, is_zero
+from nmesd.wire import GuardState, Hello, Lease, Link, Received, Report, Stage, Stages, is_zero
 from nmesd.wire.notify import Beacon
 
 TICK_NS = 5 * NS_PER_MS  # how often it looks at its own clock at least, and reports
@@ -40,6 +40,9 @@ class Guard:
         self._woke_ns = self._state.now_ns
         self._next_pulse_ns = NEVER_NS
         self._report_ns = self._pulses = self._charge_pc = self._late_max_ns = 0
+        self._stages = Stages(
+            Stage.GUARD, Stage.DEVICE_WRITE, Stage.DEVICE_ACK, Stage.SAMPLE_TO_GUARD
+        )
         self._first = (0, 0, 0, 0)  # stages of the last change from zero to output, see wire.Report
         self._waiting_for_first = False
         self._zero_owed = False  # the device failed and has not taken a zero since
@@ -129,10 +132,18 @@ class Guard:
         self._state = after = step(
             before, now_ns, cause, self._config.limits, self._config.limits_hash
         )
+        if isinstance(cause, Received) and after.lease is cause.frame:
+            self._time_lease(cause.t_ns, after.lease)
         if after.output != before.output or after.state is not before.state:
             self._command(before, now_ns)
         if after.state is not before.state:
             self._tell_change(before)
+
+    def _time_lease(self, sent_ns: int, lease: Lease) -> None:
+        now_ns = time.monotonic_ns()
+        self._stages.add(Stage.GUARD, now_ns - sent_ns)
+        if lease.sample_ns != lease.arrival_ns:  # or its stamp is on another clock
+            self._stages.add(Stage.SAMPLE_TO_GUARD, now_ns - lease.sample_ns)
 
     def _command(self, before: State, now_ns: int) -> None:
         output = self._state.output
@@ -151,7 +162,8 @@ class Guard:
     def _attend_device(self) -> None:
         """Hear it, zero it while it owes that, and let it give what is due under a lease that holds right now."""
         try:
-            self._driver.listen(time.monotonic_ns())
+            for took_ns in self._driver.listen(time.monotonic_ns()):
+                self._stages.add(Stage.DEVICE_ACK, took_ns)
             if self._zero_owed:
                 self._driver.zero(time.monotonic_ns())
                 self._zero_owed = False
@@ -160,6 +172,7 @@ class Guard:
             if not fresh or now_ns < self._next_pulse_ns:
                 return
             given = self._driver.tick(now_ns)
+            written_ns = time.monotonic_ns()
         except DeviceError as error:
             self._device_failed(error)
             return
@@ -167,9 +180,10 @@ class Guard:
         self._pulses += given.pulses
         self._charge_pc += given.charge_pc
         lease = self._state.lease
+        if given.pulses:
+            self._stages.add(Stage.DEVICE_WRITE, written_ns - now_ns)
         if self._waiting_for_first and given.pulses and lease is not None:
             self._waiting_for_first = False
-            written_ns = time.monotonic_ns()
             self._first = (self._state.sequence, lease.sample_ns, now_ns, written_ns)
             self._report()
         self._step(given)
@@ -208,3 +222,5 @@ class Guard:
             self._real_time, self._driver.capabilities.simulated,
         )  # fmt: skip
         self._door.client.send(report)
+        for timing in self._stages.due(now_ns):
+            self._door.client.send(timing)

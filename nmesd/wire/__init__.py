@@ -31,10 +31,13 @@ from nmesd.wire.frames import (
     Retune,
     Settings,
     Snapshot,
+    Stage,
     Stop,
+    Timing,
     is_zero,
     session_token,
 )
+from nmesd.wire.histogram import Histogram, Stages
 from nmesd.wire.link import Link, listens
 
 __all__ = [
@@ -57,6 +60,7 @@ __all__ = [
     "Frame",
     "GuardState",
     "Hello",
+    "Histogram",
     "Hops",
     "Lease",
     "Link",
@@ -72,7 +76,10 @@ __all__ = [
     "Retune",
     "Settings",
     "Snapshot",
+    "Stage",
+    "Stages",
     "Stop",
+    "Timing",
     "coded",
     "decode",
     "encode",

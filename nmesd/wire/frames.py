@@ -1,8 +1,8 @@
 """What the processes say to each other: frames as frozen values of integers.
 
-The table at the end gives each its number on the wire and its struct format. Only `Capabilities`, `Settings`,
-`Retune`, `Raw`, `Hops`, `Found` and `Opened` carry a payload. How they become bytes is in `codec.py`. Named
-tuples, not dataclasses: those would bring `inspect` and 2 MB into the guard.
+The table at the end gives each its number on the wire and its struct format. Only `Capabilities`, `Timing`,
+`Settings`, `Retune`, `Raw`, `Hops`, `Found` and `Opened` carry a payload. How they become bytes is in
+`codec.py`. Named tuples, not dataclasses: those would bring `inspect` and 2 MB into the guard.
 """
 
 from __future__ import annotations
@@ -40,6 +40,20 @@ class GuardState(IntEnum):
     DISARMED = 0
     ARMED = 1
     TRIPPED = 2
+
+
+@unique
+class Stage(IntEnum):
+    """Where the time goes from a sample to the stimulator, in order; at the end the whole way to the guard."""
+
+    ARRIVAL = 1  # LSL stamp of the sample that decided, to pulled from the inlet
+    FILTER = 2  # the signal chain, a hop
+    DECISION = 3  # the rest of that step
+    LEASE_WRITE = 4  # step done, to lease handed to the kernel
+    GUARD = 5  # lease made by the engine, to let through by the guard
+    DEVICE_WRITE = 6  # the driver's write of what is due
+    DEVICE_ACK = 7  # command, to the device's answer
+    SAMPLE_TO_GUARD = 8  # LSL stamp, to let through by the guard
 
 
 @unique
@@ -172,6 +186,17 @@ class Capabilities(NamedTuple):
     period_most_us: int = 2**32 - 1
     period_step_us: int = 1
     payload: bytes = b""
+
+
+class Timing(NamedTuple):
+    """How long a stage took in the last second: from guard and engine, on to the daemon, for people.
+
+    payload: pairs of bucket (u16) and count (u32), see `histogram.py`.
+    """
+
+    stage: int
+    max_ns: int
+    payload: bytes
 
 
 # ---- daemon -> engine ---------------------------------------------------------------------------------
@@ -328,6 +353,7 @@ Frame = (
     | Reset
     | Report
     | Capabilities
+    | Timing
     | Settings
     | Act
     | Retune
@@ -352,6 +378,7 @@ FRAMES: dict[int, tuple[type[Frame], str]] = {
     6: (Reset, "Q"),
     10: (Report, "BQQQHqqbIBQQIqqqqBB"),
     11: (Capabilities, "BBBIIIIIIIII"),
+    12: (Timing, "Bq"),
     20: (Settings, ""),
     21: (Act, "IBQBI"),
     22: (Beat, ""),

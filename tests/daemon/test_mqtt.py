@@ -86,7 +86,7 @@ def numbers(hop: int) -> Telemetry:
     return Telemetry(
         t_ns=hop, hop=hop, state="READY", guard="ARMED", muscle="calf", envelope_uv=1.5, on_uv=12.0, off_uv=8.0,
         amplitude_ma=0.0, trial=1, trains=1, pulses=80, charge_uc=3.5, latency_ms=4.5, latency_guard_ms=4.0,
-        step_max_ms=0.4, telemetry_lost=0,
+        step_max_ms=0.4, telemetry_lost=0, timing={},
     )  # fmt: skip
 
 

@@ -71,6 +71,9 @@ def test_every_event_there_is_fits_its_schema() -> None:
         sound("event", event_of(entry, ["calf"]))
 
 
+FIGURES = {"count": 3, "p50_us": 1.5, "p99_us": 2.5, "p999_us": 2.5, "max_us": 2.5}
+
+
 @pytest.mark.parametrize("files", [HEARS, files_of(CYCLIC)], ids=["EMG", "none"])
 @pytest.mark.parametrize("mode", Mode)
 def test_state_and_telemetry_fit_theirs(files: Any, mode: Mode) -> None:
@@ -79,7 +82,7 @@ def test_state_and_telemetry_fit_theirs(files: Any, mode: Mode) -> None:
         now = shot._replace(guard_connected=connected, envelope_nv=1234)
         device = {"stimulator": "p24", "cannot": ["rate"]}
         sound("state", {**view(now, files, Tally(), ["a stream"], 4711, device), **KEPT})
-        told = telemetry(now, files, 5)
+        told = telemetry(now, files, 5, {"guard": FIGURES})
         sound("telemetry", told.model_dump())
         assert told.envelope_uv == (1.234 if files is HEARS else None)
     sound("state", {**view(None, files, Tally(), [], 4711, {}), **KEPT})

@@ -1,5 +1,7 @@
 """A gate in hardware beside another driver, on a fake line and a fake device, in made-up time."""
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -49,8 +51,9 @@ class Device:
     def fileno(self) -> int:
         return 7
 
-    def listen(self, now_ns: int) -> None:
+    def listen(self, now_ns: int) -> Sequence[int]:
         self._hear("listen")
+        return ()
 
     def zero(self, now_ns: int) -> None:
         self._output = ZERO

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from nmesd.wire import (
     Output,
     Pulse,
     Report,
+    Timing,
     is_zero,
     session_token,
 )
@@ -136,6 +137,8 @@ class Client:
         select.select([self.link], [], [], SOON_NS / NS_PER_S)
         received = self.link.receive()
         assert received is not None, "the guard closed the connection or is silent"
+        if isinstance(received.frame, Timing):
+            return self.next_report()
         assert isinstance(received.frame, Report)
         self.report = received.frame
         held_up = self.report.trip_reason in (Reason.GUARD_LATE, Reason.MACHINE_STALLED)
@@ -170,9 +173,8 @@ class Client:
             self.lease()
             time.sleep(0.005)
             self.child.read_pulses()  # the kernel queues ten datagrams (net.unix.max_dgram_qlen)
-            while (received := self.link.receive()) is not None:
-                assert isinstance(received.frame, Report)
-                self.report = received.frame
+            for report in self.reports():
+                self.report = report
 
     def give_until(self, done: Callable[[], bool], within_ns: int = SOON_NS) -> None:
         deadline_ns = time.monotonic_ns() + within_ns
@@ -182,9 +184,16 @@ class Client:
 
     def drain(self) -> Report:
         """Every report there is, then a fresh one."""
-        while (received := self.link.receive()) is not None:
-            assert isinstance(received.frame, Report)
+        for _ in self.reports():
+            pass
         return self.next_report()
+
+    def reports(self) -> Iterator[Report]:
+        """Those that are there, without what the guard says of its own stages."""
+        while (received := self.link.receive()) is not None:
+            if not isinstance(received.frame, Timing):
+                assert isinstance(received.frame, Report)
+                yield received.frame
 
 
 def tripped(report: Report) -> Reason:

@@ -9,8 +9,9 @@ import pytest
 
 from nmesd.errors import Reason
 from nmesd.guard.loop import MOST_FRAMES, TICK_NS, Guard
-from nmesd.units import NS_PER_MS
-from nmesd.wire import ZERO, Arm, Disarm, GuardState, Hello, Output, Stop
+from nmesd.units import NS_PER_MS, NS_PER_S
+from nmesd.wire import ZERO, Arm, Disarm, GuardState, Hello, Histogram, Output, Stage, Stop
+from nmesd.wire.histogram import pairs_of
 from tests.guard.turned import GIVING, LIMITS_HASH, Bench
 
 HOLDER = """
@@ -54,6 +55,47 @@ def test_it_reports_at_every_tick_and_at_no_other_time(bench: Bench) -> None:
         bench.link.send(bench.leased(ZERO))
         bench.guard._turn()  # at once: a lease is there
     assert bench.read() == []
+
+
+def stages(bench: Bench) -> dict[Stage, Histogram]:
+    """What the guard measured in the second that is over."""
+    bench.read()
+    bench.timings.clear()
+    bench.clock.now_ns += NS_PER_S
+    bench.turn(bench.leased(ZERO))
+    return {Stage(one.stage): Histogram.of(pairs_of(one), one.max_ns) for one in bench.timings}
+
+
+def test_it_measures_its_stages_and_tells_of_them_once_a_second(bench: Bench) -> None:
+    bench.arm()
+    stages(bench)
+    bench.arm_again()
+    for _ in range(5):
+        now_ns = bench.clock.now_ns
+        bench.turn(bench.leased()._replace(sample_ns=now_ns - 300_000))
+    pulses = bench.report.pulses
+    assert 0 < pulses < 5
+    assert bench.timings == []
+    bench.driver.took_ns = (7_000, 9_000)
+    bench.turn(bench.leased())  # of a clock that is not ours: sample and arrival are one
+    met = stages(bench)
+    assert set(met) == {Stage.GUARD, Stage.SAMPLE_TO_GUARD, Stage.DEVICE_WRITE, Stage.DEVICE_ACK}
+    assert (met[Stage.GUARD].count, met[Stage.GUARD].max_ns) == (
+        6,
+        10_000,
+    )  # what a wait takes here
+    assert (met[Stage.SAMPLE_TO_GUARD].count, met[Stage.SAMPLE_TO_GUARD].max_ns) == (5, 310_000)
+    assert (met[Stage.DEVICE_WRITE].count, met[Stage.DEVICE_WRITE].max_ns) == (pulses, 0)
+    assert (met[Stage.DEVICE_ACK].count, met[Stage.DEVICE_ACK].max_ns) == (2, 9_000)
+
+
+def test_a_lease_that_is_refused_is_not_measured(bench: Bench) -> None:
+    bench.arm()
+    stages(bench)
+    bench.arm_again()
+    bench.turn(bench.leased()._replace(session=1))
+    assert state(bench) == (GuardState.TRIPPED, Reason.SESSION_MISMATCH)
+    assert stages(bench) == {}
 
 
 def test_a_report_tells_what_the_guard_is_and_what_it_gave(bench: Bench) -> None:

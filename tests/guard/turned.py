@@ -3,7 +3,7 @@
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,8 @@ from nmesd.wire import (
     Link,
     Output,
     Report,
+    Reset,
+    Timing,
     is_zero,
     link,
     session_token,
@@ -50,14 +52,17 @@ class Fallible(NullStimulator):
         self.zeros = 0
         self.told_ns: list[int] = []
         self.net_pc = 0
+        self.took_ns: Sequence[int] = ()  # its answers, told once
         self.error: DeviceError | None = None
 
     def _may(self, what: str) -> None:
         if what in self.failing:
             raise self.error or DeviceError(f"{what} was not acknowledged")
 
-    def listen(self, now_ns: int) -> None:
+    def listen(self, now_ns: int) -> Sequence[int]:
         self.told_ns.append(now_ns)
+        taken, self.took_ns = self.took_ns, ()
+        return taken
 
     def zero(self, now_ns: int) -> None:
         self.told_ns.append(now_ns)
@@ -105,6 +110,7 @@ class Bench:
         self.guard = Guard(config, self.driver, self.door, self.log, real_time=False)
         self._guard_waits = self.guard._wait
         patch.setattr(self.guard, "_wait", self._wait)
+        self.timings: list[Timing] = []  # what it said of its stages
         self.session = 0
         self.report = Report(*[0] * 19)
         self.device: Capabilities | None = None
@@ -141,6 +147,9 @@ class Bench:
             if isinstance(received.frame, Capabilities):
                 self.device = received.frame
                 continue
+            if isinstance(received.frame, Timing):
+                self.timings.append(received.frame)
+                continue
             assert isinstance(received.frame, Report)
             self.report = received.frame
             reports.append(self.report)
@@ -158,6 +167,12 @@ class Bench:
         self.session = session_token(arm)
         self.turn(Hello(9, 1), arm)
         assert self.report.state == GuardState.ARMED
+
+    def arm_again(self) -> None:
+        """After whatever tripped it."""
+        if self.report.state == GuardState.TRIPPED:
+            self.turn(Reset(7))
+        self.arm()
 
     def leased(self, output: Output = GIVING, ahead_ns: int = 90 * NS_PER_MS) -> Lease:
         now_ns = self.clock.now_ns
