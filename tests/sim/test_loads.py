@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,14 @@ def command_of(pid: int) -> bytes:
         return b""
 
 
+def loading(pid: int) -> bool:
+    return b"nmesd.sim.loads" in command_of(pid)
+
+
+def gone(pid: int) -> bool:
+    return not command_of(pid)
+
+
 def until(true: Callable[[], bool], what: str) -> None:
     give_up_s = time.monotonic() + SOON_S
     while not true():
@@ -48,10 +57,10 @@ def test_loads_end_with_their_parent_whatever_becomes_of_it(number: int, tmp_pat
     with parent:
         pids = [int(pid) for pid in parent.stdout.readline().split()]
         for pid in pids:
-            until(lambda pid=pid: b"nmesd.sim.loads" in command_of(pid), "no load")
+            until(partial(loading, pid), "no load")
         parent.send_signal(number)
     for pid in pids:
-        until(lambda pid=pid: not command_of(pid), f"{pid} is left over")
+        until(partial(gone, pid), f"{pid} is left over")
     assert not file.exists()
 
 
