@@ -22,6 +22,7 @@ LOOK_S: Final = 0.1
 BETWEEN_S: Final = TRAIN_S + 1.2  # attempts, at least: train, hold-off, relaxing
 CHUNK_MS: Final = 1.0
 WAIT_S: Final = 20.0
+ANSWER_S: Final = 20.0  # of a daemon on a machine under load
 
 
 class Bench:
@@ -89,7 +90,7 @@ class Bench:
 
     def timing(self) -> Counted:
         """As the daemon counts; where the longest way grew, what the witness saw at that time."""
-        counted: Counted = self.rig.ask("timing")["stages"]
+        counted: Counted = self.rig.ask("timing", timeout_s=ANSWER_S)["stages"]
         most_ns = int(counted.get(WHOLE, {"max_ns": 0})["max_ns"])
         if most_ns > self._most_ns:
             self._most_ns = most_ns

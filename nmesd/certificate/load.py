@@ -45,7 +45,9 @@ def load(rig: Rig, folder: Path, mqtt: dict[str, Any]) -> Iterator[list[str]]:
         running.append((said, loads.started(kind, *arguments)))
 
     try:
-        if find_spec("uvicorn") and find_spec("starlette"):  # first: it shall be open when the rest begins
+        if find_spec("uvicorn") and find_spec(
+            "starlette"
+        ):  # first: it shall be open when the rest begins
             at = urlsplit(rig.monitor())
             start(f"monitor: {PAGES} pages, {{}} kB read", "pages", at.hostname, at.port, PAGES)
         else:

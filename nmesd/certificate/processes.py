@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from nmesd.sim.rig import Rig, RigError
 
+ANSWER_S = 20.0  # of a daemon on a machine under load
 NAMES = ("engine", "guard", "daemon")
 _TICKS = os.sysconf("SC_CLK_TCK")
 _POLICIES = {os.SCHED_OTHER: "normal", os.SCHED_FIFO: "SCHED_FIFO", os.SCHED_RR: "SCHED_RR"}
@@ -27,7 +28,7 @@ class Usage(NamedTuple):
 def usage(rig: Rig) -> Usage:
     """Now."""
     pids = {
-        "engine": int(rig.status().get("engine_pid") or 0),
+        "engine": int(rig.ask("status", timeout_s=ANSWER_S)["engine_pid"]),
         "guard": rig.guard.process.pid,
         "daemon": rig.daemon.process.pid,
     }
@@ -71,7 +72,7 @@ def rights(rig: Rig) -> dict[str, Any]:
             "locked_mb": round(_kb(pid, "VmLck") / 1024, 1),
         }
         for name, pid in now.pids.items()
-        if name != "daemon" and pid
+        if name != "daemon"
     }
 
 

@@ -18,12 +18,12 @@ from nmesd.certificate.verdict import HELD
 
 ASK_S: Final = 2.0  # how often the unit's own daemon is asked whether somebody armed it
 PARTS: Final = ("idle", "loaded")
+Tell = Callable[[str, str, float], None]
+"""Told which part it is, what is done, and the seconds of measuring that are over."""
 
 
-def certify(
-    setup: Setup, seconds: float, tell: Callable[[str, str, float], None]
-) -> dict[str, Any]:
-    """The certificate. tell: which part, what is done, seconds of measuring that are over. Raises NmesdError."""
+def certify(setup: Setup, seconds: float, tell: Tell) -> dict[str, Any]:
+    """The certificate. Raises NmesdError."""
     refuse(setup)
     unit = machine(setup, seconds)
     with tempfile.TemporaryDirectory(prefix=".nmesd-certificate-", dir=_disk(setup)) as folder:
