@@ -42,16 +42,16 @@ def detection(attempts: Sequence[Tried], changes: Iterable[Change]) -> dict[str,
         "attempts": missed + len(delays_ms),
         "missed": missed,
         "false": false,
-        "p50_ms": median(delays_ms) if delays_ms else None,
+        "p50_ms": round(median(delays_ms), 1) if delays_ms else None,
         "p95_ms": _p95(delays_ms),
-        "max_ms": max(delays_ms, default=None),
+        "max_ms": round(max(delays_ms), 1) if delays_ms else None,
     }
 
 
 def _p95(values: Sequence[float]) -> float | None:
     if len(values) < 2:  # noqa: PLR2004 - quantiles needs two
-        return max(values, default=None)
-    return quantiles(values, n=20, method="inclusive")[-1]
+        return round(values[0], 1) if values else None
+    return round(quantiles(values, n=20, method="inclusive")[-1], 1)
 
 
 def _listening(changes: Iterable[Change]) -> Iterable[tuple[int, int, bool]]:

@@ -16,14 +16,14 @@ NOTICE: Final = (
     "tells whether a figure was changed after it was made, and not who made it."
 )
 _KEY: Final = (
-    "Share of all steps against the time they took, both logarithmic; blue idle, orange loaded. Filter and decision "
-    "are of one hop. Arrival and sample to guard count from the sample's LSL time stamp; the last is the whole way. "
+    "Share of all steps against the time they took, both logarithmic; blue idle, orange loaded. Filter and "
+    "decision: of one hop. Arrival and sample to guard (the whole way) count from the sample's LSL time stamp. "
     "Dashed: half the lease, which 99.9 % must stay below, and the lease, which none may reach."
 )
 _FIGURES: Final = ("p50_us", "p99_us", "p999_us", "max_us")
 _UNIT: Final = (
     "made", "unit", "machine_id", "model", "virtual", "cores", "governor", "kernel", "preempt_rt", "temperature",
-    "throttling", "nmesd", "commit", "python", "numpy", "scipy", "pylsl", "liblsl", "stimulator", "device",
+    "throttling", "nmesd", "commit", "python", "numpy", "scipy", "pylsl", "liblsl", "stimulator", "device", "disk",
     "amplitude_ma", "lease_ms", "rate_hz", "channels", "muscles", "chunk_ms", "seconds",
 )  # fmt: skip
 

@@ -56,9 +56,9 @@ def measure(
         with load(rig, folder, mqtt) if loaded else no_load() as said:
             bench.arm()
             found = _window(bench, witness, seconds, tell)
-            stopping = Stopping(rig, bench.in_train, listens=setup.device != "real")
+            stopping = Stopping(rig, bench.in_train, seconds, listens=setup.device != "real")
             found["zero"] = stopping.run(lambda text: tell(text, seconds))
-        facts["stimulator"] = str(rig.status().get("stimulator", ""))
+        facts["stimulator"] = str(rig.status().get("stimulator", "")).replace(str(rig.folder), "")
         facts["load"] = said
         told = list(bench.patient.events)
     attempts = [
@@ -71,7 +71,7 @@ def measure(
         "longest": bench.longest,
         "detection": detection(attempts, _changes(records)),
     }
-    return _judged({**found, **facts}, setup.lease_ms)
+    return judged({**found, **facts}, setup.lease_ms)
 
 
 def _window(bench: Bench, witness: Witness, seconds: float, tell: Tell) -> dict[str, Any]:
@@ -124,7 +124,7 @@ def _changes(records: Path) -> Iterator[Change]:
                 yield Change(stamp_ns, entry.after)
 
 
-def _judged(part: dict[str, Any], lease_ms: float) -> dict[str, Any]:
+def judged(part: dict[str, Any], lease_ms: float) -> dict[str, Any]:
     """With the verdict, the figures that scripts look for first."""
     misses = lease_misses(part["trips"])
     verdict = judge(part, lease_ms)

@@ -67,10 +67,10 @@ def _panel(title: str, found: Mapping[str, Pairs], marks: Sequence[float]) -> It
         y = _y(share)
         yield f'<path d="M0 {y:.1f}H{WIDTH}" stroke="{GRID}"/>'
         yield f'<text x="-6" y="{y + 4:.1f}" fill="{TEXT}" text-anchor="end">{label}</text>'
-    for mark in marks:
+    for number, mark in enumerate(marks):
         x = _x(round(mark * 1_000_000))
         yield f'<path d="M{x:.1f} 0V{HEIGHT}" stroke="{LIMIT}" stroke-dasharray="4 3"/>'
-        yield f'<text x="{x - 3:.1f}" y="11" fill="{LIMIT}" text-anchor="end">{mark:g} ms</text>'
+        yield f'<text x="{x - 3:.1f}" y="{11 + 12 * number}" fill="{LIMIT}" text-anchor="end">{mark:g} ms</text>'
     for name, pairs in found.items():
         colour = COLOURS[name]
         yield (

@@ -36,7 +36,8 @@ def certify(setup: Setup, seconds: float, tell: Tell) -> dict[str, Any]:
             )
             for name in PARTS
         }  # fmt: skip
-    return signed({**parts, "unit": {**unit, "stimulator": parts["idle"]["stimulator"]}})
+    seen = {"stimulator": parts["idle"]["stimulator"], "disk": _disk(setup) or "of temporary files"}
+    return signed({**parts, "unit": {**unit, **seen}})
 
 
 def held(certificate: dict[str, Any]) -> bool:

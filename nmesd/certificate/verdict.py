@@ -5,7 +5,8 @@ The lease is the promise: whatever stops, the output is at zero when it has run 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from nmesd.units import NS_PER_MS
@@ -36,10 +37,8 @@ class Verdict(NamedTuple):
 
 def judge(part: Mapping[str, Any], lease_ms: float) -> Verdict:
     """One part: the keys `trips`, `zero`, `stages`, `counts`, `longest`, `detection` of it."""
-    reasons: list[str] = []
-    notes: list[str] = []
-    for trip in part["trips"]:
-        (notes if trip["explained"] else reasons).append(_trip_in_words(trip))
+    reasons = _trips_in_words([trip for trip in part["trips"] if not trip["explained"]])
+    notes = _trips_in_words([trip for trip in part["trips"] if trip["explained"]])
     _judge_zero(part["zero"], lease_ms, reasons)
     _judge_way(part, lease_ms, reasons, notes)
     heard = part["detection"]
@@ -97,9 +96,15 @@ def _judge_way(
         reasons.append(said)
 
 
-def _trip_in_words(trip: Mapping[str, Any]) -> str:
-    stood = f"the whole machine had stood still for {trip['stood_ms']:.1f} ms just before"
-    return f"{trip['reason']}: {trip['text']}" + (f"; {stood}" if trip["explained"] else "")
+def _trips_in_words(trips: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A line for each reason: how often, and the first of them."""
+    lines = []
+    for reason, times in Counter(trip["reason"] for trip in trips).items():
+        first = next(trip for trip in trips if trip["reason"] == reason)
+        stood = f"; the whole machine had stood still for {first['stood_ms']:.1f} ms just before"
+        often = f"{times} times, first: " if times > 1 else ""
+        lines.append(f"{reason}: {often}{first['text']}{stood if first['explained'] else ''}")
+    return lines
 
 
 def as_ms(ns: int) -> float:

@@ -13,7 +13,8 @@ from nmesd.certificate.verdict import as_ms
 from nmesd.sim.rig import Rig
 from nmesd.units import NS_PER_S
 
-TRIES: Final = {"frozen": 5, "killed": 3}
+MOST: Final = {"frozen": 5, "killed": 3}
+EACH_S: Final = 10.0  # of measuring, a try; at least one
 SIGNALS: Final = {"frozen": signal.SIGSTOP, "killed": signal.SIGKILL}
 INTO_TRAIN_S: Final = 0.35  # beyond the ramp
 MOST_TRAINS: Final = 5
@@ -21,17 +22,23 @@ LOOK_S: Final = 0.5  # for the zero, and for pulses after it
 
 
 class Stopping:
-    """Stops engines. in_train: brings a train about, gives the engine's pid, 0 if there was none in time."""
+    """Stops engines, as often as fits so many seconds of measuring.
 
-    def __init__(self, rig: Rig, in_train: Callable[[], int], *, listens: bool) -> None:
+    in_train: brings a train about, gives the engine's pid, 0 if there was none in time.
+    listens: whether the stimulator says when it gave what.
+    """
+
+    def __init__(
+        self, rig: Rig, in_train: Callable[[], int], seconds: float, *, listens: bool
+    ) -> None:
         self._rig, self._in_train, self._listens = rig, in_train, listens
-        self._times_ms: dict[str, list[float]] = {how: [] for how in TRIES}
-        self._tries = dict.fromkeys(TRIES, 0)
+        self._times_ms: dict[str, list[float]] = {how: [] for how in SIGNALS}
+        self._tries = {how: min(most, max(1, int(seconds / EACH_S))) for how, most in MOST.items()}
         self._after = 0
 
     def run(self, tell: Callable[[str], None]) -> dict[str, Any]:
-        """Each as often as TRIES says; `frozen_ms` and `killed_ms` in the order they were measured."""
-        for how, times in TRIES.items():
+        """All of them; `frozen_ms` and `killed_ms` in the order they were measured."""
+        for how, times in self._tries.items():
             for number in range(times):
                 tell(f"engine {how} in mid-train, {number + 1} of {times}")
                 self._once(how)
@@ -46,7 +53,6 @@ class Stopping:
         }
 
     def _once(self, how: str) -> None:
-        self._tries[how] += 1
         pid = self._standing_train()
         if not pid:
             return
