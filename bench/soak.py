@@ -3,7 +3,7 @@
     python bench/soak.py [--minutes 60] [--load 0.5] [--json FILE] [--markdown FILE]
 
 Nothing is broken on purpose, so every trip is a false one, unless the whole machine stood still: a witness
-(`witness.py`) tells. Beside the trips, the report has every stall of the machine, how late the guard was at most,
+(nmesd/sim/witness.py) tells. Beside the trips, the report has every stall of the machine, how late the guard was,
 what the loop cost, and how the resident memory of guard, engine and daemon grew. After a trip an operator resets
 and arms, as in a clinic. Exit code 1 if there was a trip without a stall.
 """
@@ -14,11 +14,9 @@ import argparse
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -28,14 +26,16 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from bench.witness import Stall, Witness, stolen_s
 from nmesd.daemon.settings import FilterSection
 from nmesd.daemon.thresholds import from_rest
 from nmesd.sessions.recording import Recording
+from nmesd.sim import loads
 from nmesd.sim.rig import Rig
 from nmesd.sim.session_files import one_muscle
 from nmesd.sim.spec import PatientSpec
+from nmesd.sim.stalls import BEFORE_NS, LATE_MS, STOOD_MS, by_chance, trip
 from nmesd.sim.virtual_patient import VirtualPatient
+from nmesd.sim.witness import Witness, stolen_s
 from nmesd.units import NS_PER_MS, NS_PER_S
 
 STREAM, MUSCLE = "soak", "target"
@@ -43,19 +43,7 @@ REST_S = 10.0  # the patient's rest that the thresholds are taken from
 TRAIN = {"amplitude_ma": 20, "pulse_width_us": 250, "rate_hz": 35, "ramp_up_s": 0.5, "plateau_s": 1.5,
          "ramp_down_s": 0.5, "hold_off_s": 0.5, "relax_s": 0.5}  # fmt: skip
 PAUSE_NS = 400 * NS_PER_MS  # longer than any period, shorter than hold-off: between two trains
-BEFORE_NS = 60 * NS_PER_MS  # a stall this long before a trip may be its cause: three leases
 LOOK_NS = 250 * NS_PER_MS
-LATE_MS = 1.0  # a stall that is noted: what is stolen comes in slices
-STOOD_MS = 3.0  # in all, on one core: so much may be the cause of a trip
-BURN = """
-import os, sys, time
-share, parent = float(sys.argv[1]), os.getppid()
-while os.getppid() == parent:  # whatever becomes of it: left over, they would load all that is measured later
-    until = time.perf_counter() + 0.01 * share
-    while time.perf_counter() < until:
-        pass
-    time.sleep(0.01 * (1 - share))
-"""
 
 
 @dataclass
@@ -91,16 +79,13 @@ def main() -> int:
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     cores = sorted(os.sched_getaffinity(0))
-    burners = [subprocess.Popen([sys.executable, "-c", BURN, str(options.load)]) for _ in cores]
-    for burner, core in zip(burners, cores, strict=True):
-        os.sched_setaffinity(burner.pid, {core})
+    burners = [loads.started("burn", core, options.load) for core in cores]
     try:
         with Witness(LATE_MS) as witness, Rig(sections()) as rig:
             soak = run(rig, witness, options.minutes, Console(stderr=True))
     finally:
         for burner in burners:
-            burner.kill()
-            burner.wait()
+            loads.ended(burner)
     text = markdown(soak, options.load)
     sys.stdout.write(text)
     for path, content in (
@@ -172,40 +157,6 @@ def run(rig: Rig, witness: Witness, minutes: float, console: Console) -> Soak:
     soak.stall_max_ms = max(((s.to_ns - s.from_ns) / NS_PER_MS for s in stalls), default=0.0)
     soak.load_average = os.getloadavg()
     return soak
-
-
-def trip(rig: Rig, state: dict[str, Any], witness: Witness, began_ns: int) -> dict[str, Any]:
-    """One trip, and how long the machine stood still just before it; the stimulator's zero tells when."""
-    now_ns = time.monotonic_ns()
-    zeros_ns = [pulse.given_ns for pulse in list(rig.given) if not pulse.amplitude_ua]
-    trip_ns = max(zeros_ns, default=now_ns)  # the last: the one before may be a train's planned end
-    stalls = witness.stalls(trip_ns - BEFORE_NS, trip_ns)
-    return {
-        "minute": round((trip_ns - began_ns) / 60e9, 2),
-        "reason": state["trip_reason"],
-        "text": state["text"],
-        "stood_ms": round(stood_ms(stalls), 1),
-        "stalls": [stall.text(trip_ns) for stall in stalls],
-    }
-
-
-def stood_ms(stalls: Sequence[Stall]) -> float:
-    """How long in all the core stood still that did so longest."""
-    stood_ns: Counter[int] = Counter()
-    for stall in stalls:
-        stood_ns[stall.cpu] += stall.to_ns - stall.from_ns
-    return max(stood_ns.values(), default=0) / NS_PER_MS
-
-
-def by_chance(stalls: Sequence[Stall], began_ns: int, ended_ns: int) -> float:
-    """The share of all windows of BEFORE_NS in which a trip would have had a stall to its excuse."""
-    windows: dict[int, list[Stall]] = {}
-    for stall in stalls:
-        first, last = ((at_ns - began_ns) // BEFORE_NS for at_ns in (stall.from_ns, stall.to_ns))
-        for window in range(first, last + 1):
-            windows.setdefault(window, []).append(stall)
-    excused = sum(stood_ms(inside) >= STOOD_MS for inside in windows.values())
-    return excused / max(1, (ended_ns - began_ns) // BEFORE_NS)
 
 
 def resident_kb(rig: Rig, state: dict[str, Any]) -> dict[str, int]:

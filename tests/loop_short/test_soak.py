@@ -1,7 +1,7 @@
 """The soak's excuse for a trip: what the witness must have seen, and how often it would have by chance."""
 
-from bench.soak import BEFORE_NS, STOOD_MS, by_chance, stood_ms
-from bench.witness import Stall
+from nmesd.sim.stalls import BEFORE_NS, STOOD_MS, by_chance, stood_ms
+from nmesd.sim.witness import Stall
 from nmesd.units import NS_PER_MS
 
 
