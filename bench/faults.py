@@ -25,7 +25,7 @@ from bench.campaign.faults import NAMES, faults_of
 from bench.campaign.pty_workers import pty_workers
 from bench.campaign.run import campaign
 from bench.campaign.table import Row, as_json, markdown, progress
-from bench.witness import Witness
+from nmesd.sim.witness import Witness
 
 
 def main() -> int:

@@ -2,8 +2,8 @@
 
 Trains by the clock run for the whole time, first alone, then beside `nmesd monitor` with fifty open pages, and
 as many requests and connections as its processor gives. Trips are counted, and those that a stall of the machine
-explains are told apart by a witness (bench/witness.py). At the end STOP is pressed in the flood, which must zero
-the output. The flood stands for other computers: it runs below everything else here.
+explains are told apart by a witness (nmesd/sim/witness.py). At the end STOP is pressed in the flood, which must
+zero the output. The flood stands for other computers: it runs below everything else here.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from bench.witness import Witness
-from nmesd.sim.rig import Child, Rig
+from nmesd.sim import loads
+from nmesd.sim.rig import Rig
+from nmesd.sim.witness import Witness
 from nmesd.units import NS_PER_MS, NS_PER_S, ms
 
 PAGES = 50
@@ -93,14 +94,14 @@ def main() -> int:
         print(f"alone: {session(rig, witness, seconds)}")
         with busy():
             print(f"beside two busy processes: {session(rig, witness, seconds)}")
-        with monitor(rig) as child:
-            with flood(str(child.events[0]["url"])) as asked:
-                beside = session(rig, witness, seconds)
-                answer_ms, last_ms = stop(rig, str(child.events[0]["url"]))
-            print(f"beside {PAGES} pages and {asked[0] / seconds:.0f} requests a second: {beside}")
-            print(
-                f"STOP in the flood: answered after {answer_ms:.0f} ms, last pulse after {last_ms:.1f} ms"
-            )
+        url = rig.monitor()
+        with flood(url) as asked:
+            beside = session(rig, witness, seconds)
+            answer_ms, last_ms = stop(rig, url)
+        print(f"beside {PAGES} pages and {asked[0] / seconds:.0f} requests a second: {beside}")
+        print(
+            f"STOP in the flood: answered after {answer_ms:.0f} ms, last pulse after {last_ms:.1f} ms"
+        )
     return 1 if beside["unexplained"] else 0
 
 
@@ -145,43 +146,14 @@ def beneath(code: str, *arguments: str) -> subprocess.Popen[bytes]:
 
 
 @contextlib.contextmanager
-def monitor(rig: Rig) -> Iterator[Child]:
-    """The monitor of the rig."""
-    sockets = ("--control", rig.control_socket, "--guard", rig.guard_socket)
-    child = rig.start("nmesd.cli", "monitor", "--json", "--port", "0", *sockets)
-    until_s = time.monotonic() + READY_S
-    while not child.events:
-        if time.monotonic() > until_s:
-            raise RuntimeError(f"the monitor did not start\n{rig.logs()}")
-        time.sleep(0.01)
-    yield child
-
-
-@contextlib.contextmanager
 def flood(url: str) -> Iterator[list[int]]:
     """Fifty pages that read, and the flood; gives how many requests were answered, when it is over."""
     at, asked = urlsplit(url), [0]
     host, port = str(at.hostname), int(at.port or 0)
-    reading = beneath(PAGES_READ, host, str(port), str(PAGES))
-    asking = beneath(FLOOD, host, str(port))
+    reading, asking = loads.started("pages", host, port, PAGES), beneath(FLOOD, host, str(port))
     yield asked
     asked[0] = int(asking.communicate()[0])
-    reading.kill()
-    reading.communicate()
-
-
-PAGES_READ = """
-import select, socket, sys
-pages = []
-for _ in range(int(sys.argv[3])):
-    page = socket.create_connection((sys.argv[1], int(sys.argv[2])))
-    page.sendall(b"GET /events HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n")
-    pages.append(page)
-while True:
-    for page in select.select(pages, [], [])[0]:
-        if not page.recv(65536):
-            pages.remove(page)
-"""
+    loads.ended(reading)
 
 
 def stop(rig: Rig, url: str) -> tuple[float, float]:

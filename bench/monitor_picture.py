@@ -15,7 +15,6 @@ from typing import Any
 
 from playwright.sync_api import sync_playwright
 
-from bench.monitor import monitor
 from nmesd.sim.demo import MUSCLE, PATIENT, STREAM, TRAIN
 from nmesd.sim.rig import Rig
 from nmesd.sim.session_files import one_muscle
@@ -37,14 +36,14 @@ def main() -> int:
     chromium = shutil.which("chromium")
     if chromium is None:
         sys.exit("no chromium here: apt-get install chromium")
-    with Rig(SECTIONS) as rig, monitor(rig) as child, sync_playwright() as playwright:
+    with Rig(SECTIONS) as rig, sync_playwright() as playwright:
         rig.start(
             "nmesd.sim.patient", "--json", json.dumps(TRYING), "--name", STREAM, "--source-id", "picture",
             "--pulses", str(rig.patient_socket), "--until-eof",
         )  # fmt: skip
         browser = playwright.chromium.launch(executable_path=chromium)
         page = browser.new_page(viewport=SIZE)  # type: ignore[arg-type]
-        page.goto(str(child.events[0]["url"]))
+        page.goto(rig.monitor())
         while not in_train(rig):
             pass
         page.wait_for_selector("[data-state=STIMULATING]")

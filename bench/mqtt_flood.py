@@ -5,59 +5,28 @@
 A session of real processes, three times: without traffic, under 5000 messages a second, under payloads of 10 MB. A
 virtual patient tries, a simulated stimulator answers, the daemon is connected to a mosquitto of this machine. A
 lease miss is a trip LEASE_EXPIRED: the engine was late. What trips where the machine itself stood still
-(bench/witness.py) is told apart. Exit code 1 if anything tripped without that.
+(nmesd/sim/witness.py) is told apart. Exit code 1 if anything tripped without that.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import shutil
-import socket
-import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from bench.soaking.judge import LATE_MS, STOOD_MS, trip
 from bench.soaking.session import STREAM, sections
-from bench.witness import Witness
 from nmesd.errors import Reason
+from nmesd.sim import loads
+from nmesd.sim.mosquitto import mosquitto
 from nmesd.sim.rig import Rig, RigError
+from nmesd.sim.stalls import LATE_MS, STOOD_MS, trip
+from nmesd.sim.witness import Witness
 
 UNIT = "u1"
 LOOK_S = 0.1
-# port, seconds, bytes of a message (0: the text "arm"), messages a second. MQTT 3.1.1 by hand: a client library
-# sends less than a thousand a second beside all that runs here.
-FLOOD = f"""
-import socket, sys, time
-
-def packet(kind, content):
-    length, size = b"", len(content)
-    while True:
-        size, low = divmod(size, 128)
-        length += bytes([low | 128 * (size > 0)])
-        if not size:
-            return bytes([kind]) + length + content
-
-def text(value):
-    return len(value).to_bytes(2, "big") + value
-
-port, seconds, size, rate = (float(one) for one in sys.argv[1:])
-message = packet(0x30, text(b"nmesd/{UNIT}/command") + (b"x" * int(size) or b"arm"))
-began, sent = time.monotonic(), 0
-with socket.create_connection(("localhost", int(port))) as sock:
-    sock.sendall(packet(0x10, text(b"MQTT") + bytes((4, 2, 0, 0)) + text(b"flood%d" % size)))
-    sock.recv(4)
-    while (now := time.monotonic() - began) < seconds:
-        due = int(now * rate) - sent
-        sock.sendall(message * due)
-        sent += due
-        time.sleep(0.005)
-print(sent)
-"""
 PHASES = {  # what comes from the broker: bytes, messages a second
     "nothing": (0, 0),
     "5000 messages a second": (0, 5000),
@@ -84,40 +53,6 @@ class Phase(NamedTuple):
         return [one for one in self.trips if one["stood_ms"] < STOOD_MS]
 
 
-@contextlib.contextmanager
-def broker() -> Iterator[int]:
-    """A mosquitto on a free port of loopback: without a configuration it lets nobody else in."""
-    program = shutil.which("mosquitto", path="/usr/sbin:/usr/bin")
-    if program is None:
-        sys.exit("mosquitto is not installed: sudo apt-get install mosquitto")
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port = int(sock.getsockname()[1])
-    process = subprocess.Popen([program, "-p", str(port)], stderr=subprocess.DEVNULL)
-    try:
-        while socket.socket().connect_ex(("127.0.0.1", port)):
-            time.sleep(0.02)
-        yield port
-    finally:
-        process.kill()
-        process.wait()
-
-
-@contextlib.contextmanager
-def flood(rig: Rig, port: int, seconds: float, name: str) -> Iterator[subprocess.Popen[str]]:
-    """The traffic of a phase, for as long as that."""
-    size, rate = PHASES[name]
-    arguments = [str(value) for value in (port, seconds, size, rate)]
-    command = (
-        [sys.executable, "-c", FLOOD, *arguments] if rate else [sys.executable, "-c", "print(0)"]
-    )
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=rig.env) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
 def run(name: str, port: int, witness: Witness, seconds: float) -> Phase:
     """One session under one kind of traffic; whoever trips is reset and armed."""
     mqtt = {"enabled": True, "host": "localhost", "port": port, "unit": UNIT, "tls": False}
@@ -130,7 +65,8 @@ def run(name: str, port: int, witness: Witness, seconds: float) -> Phase:
         )  # fmt: skip
         rig.arm()
         began_ns, end_s = time.monotonic_ns(), time.monotonic() + seconds
-        with flood(rig, port, seconds, name) as sender:
+        size, rate = PHASES[name]
+        with loads.started("flood", port, UNIT, size, rate, seconds if rate else 0) as sender:
             while time.monotonic() < end_s:
                 time.sleep(LOOK_S)
                 now = rig.status()
@@ -156,7 +92,7 @@ def main() -> int:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--seconds", type=float, default=60.0, help="of each of the three")
     options = parser.parse_args()
-    with broker() as port, Witness(LATE_MS) as witness:
+    with mosquitto() as port, Witness(LATE_MS) as witness:
         phases = [run(name, port, witness, options.seconds) for name in PHASES]
     head = (
         "| from the broker | sent | trains | lease misses | trips | without a stall | longest step, ms | "

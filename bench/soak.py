@@ -3,7 +3,7 @@
     python bench/soak.py [--minutes 120] [--load 0.5] [--json FILE] [--markdown FILE] [--picture FILE]
 
 Nothing is broken on purpose, so every trip is a false one, unless the whole machine stood still: a witness
-(`witness.py`) tells. The session is recorded, told over LSL and MQTT, and shown on pages that are open. Beside the
+(nmesd/sim/witness.py) tells. The session is recorded, told over LSL and MQTT, and shown on open pages. Beside the
 trips, the report has every stall of the machine, what the loop cost, how the memory of each process grew from the
 tenth minute on, and latency and processor time of every ten minutes. After a trip an operator resets and arms, as
 in a clinic. Exit code 1 if there was a trip without a stall, a process ended, or one grew by a megabyte.
@@ -14,30 +14,20 @@ from __future__ import annotations
 import argparse
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 from rich.console import Console
 
-from bench.soaking.judge import LATE_MS
 from bench.soaking.report import as_json, failures, markdown
 from bench.soaking.run import Soak, run
 from bench.soaking.session import sections
 from bench.soaking.telemetry import mqtt, watched
-from bench.witness import Witness
+from nmesd.sim import loads
 from nmesd.sim.rig import Rig
-
-BURN = """
-import os, sys, time
-share, parent = float(sys.argv[1]), os.getppid()
-while os.getppid() == parent:  # whatever becomes of it: left over, they would load all that is measured later
-    until = time.perf_counter() + 0.01 * share
-    while time.perf_counter() < until:
-        pass
-    time.sleep(0.01 * (1 - share))
-"""
+from nmesd.sim.stalls import LATE_MS
+from nmesd.sim.witness import Witness
 
 
 def main() -> int:
@@ -52,15 +42,12 @@ def main() -> int:
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     cores = sorted(os.sched_getaffinity(0))
-    burners = [subprocess.Popen([sys.executable, "-c", BURN, str(options.load)]) for _ in cores]
-    for burner, core in zip(burners, cores, strict=True):
-        os.sched_setaffinity(burner.pid, {core})
+    burners = [loads.started("burn", core, options.load) for core in cores]
     try:
         soak = everything(options.minutes, Console(stderr=True))
     finally:
         for burner in burners:
-            burner.kill()
-            burner.wait()
+            loads.ended(burner)
     text = markdown(soak, options.load)
     sys.stdout.write(text)
     for path, content in ((options.json, as_json(soak)), (options.markdown, text)):
@@ -77,8 +64,8 @@ def everything(minutes: float, console: Console) -> Soak:
     """The session, with whatever listens to one."""
     with tempfile.TemporaryDirectory(prefix="nmesd-soak-") as folder, mqtt() as broker:
         told = {"record": {"folder": folder}, "mqtt": broker}
-        with Witness(LATE_MS) as witness, Rig({**sections(), **told}) as rig, watched(rig) as pages:
-            soak = run(rig, pages, witness, minutes, console)
+        with Witness(LATE_MS) as witness, Rig({**sections(), **told}) as rig, watched(rig):
+            soak = run(rig, witness, minutes, console)
     soak.mqtt = bool(broker["enabled"])
     return soak
 

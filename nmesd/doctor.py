@@ -41,8 +41,8 @@ def findings(config: Path) -> Iterator[Finding]:
     """One after the other, as they are found. Nothing is started, stopped or armed."""
     yield _clock()
     yield _rights()
-    yield _temperature()
-    yield _throttled()
+    yield temperature()
+    yield throttled()
     try:
         files = read_files(config)
         engine = engine_settings(files)
@@ -74,7 +74,8 @@ def _rights() -> Finding:
     )  # fmt: skip
 
 
-def _temperature() -> Finding:
+def temperature() -> Finding:
+    """Of the processor, where there is a sensor."""
     text = _read(THERMAL)
     if not text or not text.lstrip("-").isdigit():
         return Finding("temperature", good=True, says="no sensor")
@@ -82,7 +83,7 @@ def _temperature() -> Finding:
     return Finding("temperature", degrees < HOTTEST_C, f"{degrees:.0f} °C", "cool the computer")
 
 
-def _throttled() -> Finding:
+def throttled() -> Finding:
     """Of a Raspberry Pi: under-voltage or heat slowed it down, now or since it started."""
     command = shutil.which("vcgencmd")
     if command is None:

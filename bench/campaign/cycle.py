@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from bench.campaign.bench import LEASE_MS, PERIOD_MS, Bench, NoTrainError
 from bench.campaign.fault import WITHOUT_RIGHTS_MS, Fault
-from bench.witness import Witness
 from nmesd.errors import NmesdError
+from nmesd.sim.witness import Witness
 from nmesd.units import NS_PER_MS, NS_PER_S, ms
 from nmesd.wire import Pulse
 

@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from bench.campaign.bench import Bench, Setup
 from bench.campaign.cycle import Result, miss, run_cycle
 from bench.campaign.fault import Fault
-from bench.witness import Witness
 from nmesd.errors import NmesdError
+from nmesd.sim.witness import Witness
 
 Show = Callable[[Result], None]
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
+from nmesd.certificate.window import Counted, between
 from nmesd.units import NS_PER_US
-from nmesd.wire.histogram import Histogram, bounds_ns
+from nmesd.wire import Histogram
 
 STAGE: Final = "sample_to_guard"
 SHARES: Final = (0.5, 0.99, 0.999)
@@ -34,18 +35,18 @@ class Piece(NamedTuple):
 class Pieces:
     """One after the other."""
 
-    def __init__(self, pids: Mapping[str, int], stages: Mapping[str, Any]) -> None:
+    def __init__(self, pids: Mapping[str, int], stages: Counted) -> None:
         self.done: list[Piece] = []
         self._begin(pids, stages)
 
-    def _begin(self, pids: Mapping[str, int], stages: Mapping[str, Any]) -> None:
-        self._began_s, self._pairs = time.monotonic(), pairs_of(stages)
+    def _begin(self, pids: Mapping[str, int], stages: Counted) -> None:
+        self._began_s, self._stages = time.monotonic(), stages
         self._used_s = {(name, pid): used_s(pid) for name, pid in pids.items()}
 
-    def end(self, pids: Mapping[str, int], stages: Mapping[str, Any], at_s: float) -> None:
+    def end(self, pids: Mapping[str, int], stages: Counted, at_s: float) -> None:
         """One ends, and the next begins. A process that was started meanwhile counts from its start."""
         passed_s = time.monotonic() - self._began_s
-        took = between(self._pairs, pairs_of(stages))
+        took = counted(self._stages, stages)
         p50_us, p99_us, p999_us = (took.quantile_ns(share) / NS_PER_US for share in SHARES)
         used = {
             name: 100 * (used_s(pid) - self._used_s.get((name, pid), 0.0)) / passed_s
@@ -55,22 +56,15 @@ class Pieces:
         self._begin(pids, stages)
 
 
-def pairs_of(stages: Mapping[str, Any]) -> dict[int, int]:
-    """Bucket and count, as `timing` of the daemon has them."""
-    return {int(bucket): int(count) for bucket, count in stages.get(STAGE, {}).get("pairs", ())}
-
-
-def between(before: Mapping[int, int], after: Mapping[int, int]) -> Histogram:
-    """What was counted between the two. An engine that was started anew counts from zero: then all of `after`."""
-    if any(after.get(bucket, 0) < count for bucket, count in before.items()):
+def counted(before: Counted, after: Counted) -> Histogram:
+    """From one to the other. An engine that was started anew counts from zero: then all of `after`."""
+    if _leases(after) < _leases(before):
         before = {}
-    grown: Sequence[tuple[int, int]] = [
-        (bucket, count - before.get(bucket, 0))
-        for bucket, count in after.items()
-        if count > before.get(bucket, 0)
-    ]
-    longest = max((bucket for bucket, _ in grown), default=0)
-    return Histogram.of(grown, bounds_ns(longest)[1] - 1)
+    return between(before, after).get(STAGE, Histogram())
+
+
+def _leases(stages: Counted) -> int:
+    return sum(count for _, count in stages.get(STAGE, {"pairs": []})["pairs"])
 
 
 def used_s(pid: int) -> float:

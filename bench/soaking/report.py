@@ -7,12 +7,17 @@ from collections import Counter
 from dataclasses import asdict
 from typing import Any
 
-from bench.soaking.judge import BEFORE_NS, LATE_MS, unexplained
 from bench.soaking.memory import MOST_KB
 from bench.soaking.pieces import STAGE
 from bench.soaking.run import PIECE_S, Soak
 from nmesd.errors import Reason
+from nmesd.sim.stalls import BEFORE_NS, LATE_MS, STOOD_MS
 from nmesd.units import NS_PER_MS
+
+
+def unexplained(trips: list[dict[str, Any]]) -> int:
+    """How many of them no stall of the machine explains."""
+    return sum(one["stood_ms"] < STOOD_MS for one in trips)
 
 
 def misses(trips: list[dict[str, Any]]) -> list[dict[str, Any]]:

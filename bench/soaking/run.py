@@ -11,12 +11,12 @@ from typing import Any, Final
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from bench.soaking.judge import by_chance, trip
 from bench.soaking.memory import SAMPLE_S, Growth, Memory, Sample
 from bench.soaking.pieces import Piece, Pieces
 from bench.soaking.session import OPERATOR, arm_again, given, start_patient
-from bench.witness import Witness, stolen_s
-from nmesd.sim.rig import Child, Rig, RigError
+from nmesd.sim.rig import Rig, RigError
+from nmesd.sim.stalls import by_chance, trip
+from nmesd.sim.witness import Witness, stolen_s
 from nmesd.units import NS_PER_MS, NS_PER_S
 
 LOOK_NS = 250 * NS_PER_MS
@@ -53,14 +53,14 @@ def piece_of(minutes: float) -> float:
     return min(PIECE_S, minutes * 60 / 4)
 
 
-def run(rig: Rig, monitor: Child, witness: Witness, minutes: float, console: Console) -> Soak:
+def run(rig: Rig, witness: Witness, minutes: float, console: Console) -> Soak:
     """The patient for so long; whoever trips is reset and armed."""
     patient = start_patient(rig)
     rig.arm(OPERATOR)
     soak, memory = Soak(minutes, piece_s=piece_of(minutes)), Memory()
     began_ns, stolen_before_s = time.monotonic_ns(), stolen_s()
     began_s, end_s = began_ns / NS_PER_S, began_ns / NS_PER_S + minutes * 60
-    pieces = Pieces(pids(rig, monitor, rig.status()), rig.ask("timing")["stages"])
+    pieces = Pieces(pids(rig, rig.status()), rig.ask("timing")["stages"])
     sample_s, piece_s = began_s, began_s + soak.piece_s
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as progress:
@@ -69,11 +69,11 @@ def run(rig: Rig, monitor: Child, witness: Witness, minutes: float, console: Con
             state = rig.status()
             if now_s >= sample_s:
                 sample_s += SAMPLE_S
-                memory.sample(pids(rig, monitor, state), now_s - began_s)
+                memory.sample(pids(rig, state), now_s - began_s)
             if now_s >= piece_s:
                 piece_s += soak.piece_s
                 counted = rig.ask("timing")["stages"]
-                pieces.end(pids(rig, monitor, state), counted, now_s - began_s)
+                pieces.end(pids(rig, state), counted, now_s - began_s)
             if state["state"] == "TRIPPED":
                 soak.trips.append(trip(rig, state, witness, began_ns))
             if state["state"] in ("TRIPPED", "DISARMED"):
@@ -100,12 +100,12 @@ def run(rig: Rig, monitor: Child, witness: Witness, minutes: float, console: Con
     return soak
 
 
-def pids(rig: Rig, monitor: Child, state: dict[str, Any]) -> dict[str, int]:
+def pids(rig: Rig, state: dict[str, Any]) -> dict[str, int]:
     """Whose memory and processor time is looked at. An engine that has just ended has none."""
     found = {
         "guard": rig.guard.process.pid,
         "engine": int(state.get("engine_pid") or 0),
         "daemon": rig.daemon.process.pid,
-        "monitor": monitor.process.pid,
+        "monitor": rig.monitor_pid,
     }
     return {name: pid for name, pid in found.items() if pid}

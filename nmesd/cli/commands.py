@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nmesd.cli import services, operator, monitoring, logs, setting_up  # isort: skip # noqa: F401
+from nmesd.cli import services, operator, monitoring, logs, setting_up, certifying  # isort: skip # noqa: F401
 from nmesd.cli import afterwards, tuning, reporting, rehearsing  # isort: skip # noqa: F401
 from nmesd.cli.app import app
 

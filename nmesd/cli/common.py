@@ -52,9 +52,21 @@ def ask_daemon(control: str, command: str, *, as_json: bool, **values: Any) -> N
     else:
         typer.echo(f"{answer['state']}: {answer['text']}" if "state" in answer else answer["text"])
         for key, value in answer.items():
-            if key not in ("ok", "state", "text") and value not in (None, [], ""):
-                typer.echo(f"  {key:16} {value}")
+            if key not in ("ok", "state", "text") and value not in (None, [], "", {}):
+                for line in lines_of(key, value):
+                    typer.echo(line)
     raise typer.Exit(0 if answer["ok"] else 1)
+
+
+def lines_of(key: str, value: Any) -> list[str]:
+    """One line; what has stages or the like, a line for each of them."""
+    if not isinstance(value, dict) or not all(isinstance(one, dict) for one in value.values()):
+        return [f"  {key:16} {value}"]
+    inner = [
+        "  ".join(f"{name} {number:g}" for name, number in numbers.items())
+        for numbers in value.values()
+    ]
+    return [f"  {key}", *(f"    {name:16} {text}" for name, text in zip(value, inner, strict=True))]
 
 
 def span(text: str) -> tuple[float, float] | None:

@@ -6,12 +6,11 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from nmesd.units import NS_PER_S, NS_PER_US
+from nmesd.units import NS_PER_S
 from nmesd.wire import Histogram, Stage, Timing
 from nmesd.wire.histogram import pairs_of
 
 KEEP_NS: Final = 60 * NS_PER_S  # a line in the record each
-QUANTILES: Final = {"p50_us": 0.5, "p99_us": 0.99, "p999_us": 0.999}
 
 Stages = dict[Stage, Histogram]
 
@@ -51,7 +50,7 @@ class Timings:
 
     def figures(self) -> dict[str, dict[str, Any]]:
         """Of every stage, in order: count, quantiles and maximum in microseconds."""
-        return {stage.name.lower(): figures(self._all[stage]) for stage in sorted(self._all)}
+        return {stage.name.lower(): self._all[stage].figures() for stage in sorted(self._all)}
 
 
 def counted(stages: Stages) -> dict[str, Any]:
@@ -60,9 +59,3 @@ def counted(stages: Stages) -> dict[str, Any]:
         stage.name.lower(): {"max_ns": stages[stage].max_ns, "pairs": stages[stage].pairs()}
         for stage in sorted(stages)
     }
-
-
-def figures(histogram: Histogram) -> dict[str, Any]:
-    """count, p50_us, p99_us, p999_us, max_us."""
-    shares = {name: histogram.quantile_ns(share) / NS_PER_US for name, share in QUANTILES.items()}
-    return {"count": histogram.count, **shares, "max_us": histogram.max_ns / NS_PER_US}

@@ -66,11 +66,18 @@ class Folder:
 
     def entries(self) -> Iterator[tuple[int, Entry]]:
         """(hop, entry) of the journal, in order."""
+        return ((hop, entry) for hop, _, entry in self._journal())
+
+    def stamped(self) -> Iterator[tuple[int, Entry]]:
+        """(time stamp of the hop's last sample, entry) of the journal, in order; 0 before the first sample."""
+        return ((stamp_ns, entry) for _, stamp_ns, entry in self._journal())
+
+    def _journal(self) -> Iterator[tuple[int, int, Entry]]:
         for number, data in self._lines():
             if "entry" in data:
                 try:
-                    yield data["hop"], from_json(data)
-                except (TypeError, KeyError, RecordError) as error:
+                    yield data["hop"], int(data.get("stamp_ns", 0)), from_json(data)
+                except (TypeError, KeyError, ValueError, RecordError) as error:
                     raise self._bad(number, error) from None
 
     def events(self) -> Iterator[dict[str, Any]]:

@@ -48,16 +48,20 @@ $parts
 
 
 def page(
-    title: str, under: str, tiles: Sequence[tuple[str, str, str]], parts: Sequence[str]
+    title: str,
+    under: str,
+    tiles: Sequence[tuple[str, str, str]],
+    parts: Sequence[str],
+    notice: str = NOTICE,
 ) -> str:
-    """A page. `tiles`: name, figure, what it means; `parts`: HTML."""
+    """A page. `tiles`: name, figure, what it means; `parts`: HTML; `notice`: what it is not."""
     shown = "".join(
         f'<div class="tile"><small>{escape(name)}</small><b>{escape(figure)}</b>'
         f"<small>{escape(means)}</small></div>"
         for name, figure, means in tiles
     )
     return _PAGE.substitute(
-        title=escape(title), under=escape(under), tiles=shown, parts="\n".join(parts), notice=escape(NOTICE)
+        title=escape(title), under=escape(under), tiles=shown, parts="\n".join(parts), notice=escape(notice)
     )  # fmt: skip
 
 

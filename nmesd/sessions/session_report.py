@@ -30,6 +30,10 @@ _KEY = (
     "during it is artefact and M-wave, and is not looked at. All panels of a muscle have one scale; higher is cut "
     "off."
 )
+_TIMING_KEY = (
+    "How long each stage took, of every step of the session. Filter and decision: of one hop. Arrival counts from "
+    "the sample's LSL time stamp, as does sample to guard, which is the whole way."
+)
 
 
 def session_page(story: Story) -> str:
@@ -47,6 +51,8 @@ def session_page(story: Story) -> str:
     else:
         parts.append(part("Course of the session", "<p>No trial was finished.</p>"))
     parts.append(part("Faults", _faults(story)))
+    if story.timing:
+        parts.append(part("From sample to stimulator", _timing(story), key=_TIMING_KEY))
     return page(f"Session of {code}", under, _tiles(story, found), parts)
 
 
@@ -90,6 +96,14 @@ def _faults(story: Story) -> str:
         return "<p>None: nothing stopped this session.</p>"
     rows = [(f"{one.at_s / 60:.1f} min", one.name, one.text, one.remedy) for one in story.faults]
     return table(("when", "reason", "what it means", "what to do"), rows)
+
+
+def _timing(story: Story) -> str:
+    rows = []
+    for name, stage in story.timing.items():
+        count, *us = stage.figures().values()
+        rows.append((name.replace("_", " "), str(count), *(f"{one / 1000:.3g}" for one in us)))
+    return table(("stage", "count", "median ms", "99 %", "99.9 %", "longest"), rows)
 
 
 def _row(story: Story, trial: TrialStory) -> dict[str, Any]:

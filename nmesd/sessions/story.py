@@ -27,6 +27,7 @@ from nmesd.errors import EXPLAIN
 from nmesd.sessions.folder import Folder
 from nmesd.sessions.replay import decide_again
 from nmesd.units import MHZ_PER_HZ, NS_PER_S, NV_PER_UV, UA_PER_MA
+from nmesd.wire import Histogram, Stage
 
 SEEN_AFTER_S: Final = 0.5
 """After a decision without current the effort still rises, and is looked at."""
@@ -84,6 +85,8 @@ class Story:
     """(seconds, muscle, on threshold in µV from then on)."""
     faults: tuple[Fault, ...]
     armed_s: float
+    timing: dict[str, Histogram]
+    """How long each stage from sample to stimulator took, in order of the way."""
 
     @property
     def done(self) -> list[TrialDone]:
@@ -122,7 +125,18 @@ def story(folder: Folder, show: Show = lambda _: None) -> Story:
         thresholds=tuple(teller.thresholds),
         faults=tuple(teller.faults),
         armed_s=teller.armed_s,
+        timing=timing(folder),
     )
+
+
+def timing(folder: Folder) -> dict[str, Histogram]:
+    """The histograms that the record has of each minute, together."""
+    stages: dict[str, Histogram] = {}
+    for event in folder.events():
+        for name, one in event["stages"].items() if event["event"] == "timing" else ():
+            stages.setdefault(name, Histogram()).add_pairs(one["pairs"], one["max_ns"])
+    order = [stage.name.lower() for stage in Stage]
+    return {name: stages[name] for name in order if name in stages}
 
 
 def _again(

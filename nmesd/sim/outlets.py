@@ -17,17 +17,18 @@ if TYPE_CHECKING:
 
 
 class EmgOutlet:
-    """A stream of type EMG: float32 microvolts at a nominal rate.
+    """A stream of EMG: float32 microvolts at a nominal rate.
 
     Every sample is pushed with its own time stamp. (LSL can also deduce those of a chunk from its
     last; it then loses them where samples are missing.)
     """
 
     def __init__(
-        self, *, name: str, source_id: str, rate_hz: float, labels: Sequence[str], model: str
-    ) -> None:
+        self, *, name: str, source_id: str, rate_hz: float, labels: Sequence[str], model: str,
+        stream_type: str = "EMG",
+    ) -> None:  # fmt: skip
         lsl = _pylsl()
-        info = lsl.StreamInfo(name, "EMG", len(labels), rate_hz, "float32", source_id)
+        info = lsl.StreamInfo(name, stream_type, len(labels), rate_hz, "float32", source_id)
         desc = info.desc()
         channels = desc.append_child("channels")
         for label in labels:

@@ -2,7 +2,8 @@
 
 Sends EMG and the true attempts over LSL, hears the pulses of a simulated stimulator on a unix
 datagram socket, and obeys orders on stdin: {"order": "attempt"} begins one with the next chunk,
-others are stream faults (`faults.py`). On stdout, one JSON object a line:
+{"order": "attempt", "channel": 2} on that channel (from 0), others are stream faults (`faults.py`).
+On stdout, one JSON object a line:
 
 {"event": "ready", "name", "source_id", "rate_hz", "channels", "lsl_start"}   stamp of sample 0
 {"event": "attempt", "number", "onset_lsl", "offset_lsl", "rms_uv"}           as its onset is sent
@@ -14,6 +15,7 @@ others are stream faults (`faults.py`). On stdout, one JSON object a line:
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import threading
@@ -32,8 +34,6 @@ from nmesd.sim.pulses import PulseListener
 from nmesd.sim.spec import PatientSpec, spec_from_json
 from nmesd.sim.virtual_patient import VirtualPatient
 from nmesd.units import NS_PER_MS, NS_PER_S
-
-ATTEMPT = '{"order": "attempt"}'
 
 
 class LivePatient:
@@ -109,10 +109,10 @@ class LivePatient:
 
     def _obey(self, order: str, stop: threading.Event) -> None:
         rate_hz = self._patient.spec.rate_hz
-        if order == ATTEMPT:
-            self._patient.attempt()
-            return
         try:
+            if (channel := _attempted(order, self._patient.spec.channels)) is not None:
+                self._patient.attempt(channel)
+                return
             fault = parse_fault(order, rate_hz)
         except ConfigError as error:
             emit("refused", reason=str(error))
@@ -160,6 +160,20 @@ class LivePatient:
         return float(self._clock.stamps_s(sample, sample + 1)[0])
 
 
+def _attempted(order: str, channels: int) -> int | None:
+    """The channel of an order to attempt, None if it is another order. Raises ConfigError."""
+    try:
+        asked = json.loads(order)
+    except ValueError:
+        return None
+    if not isinstance(asked, dict) or asked.get("order") != "attempt":
+        return None
+    channel = asked.get("channel", 0)
+    if type(channel) is not int or not 0 <= channel < channels:
+        raise ConfigError(f"attempt: channel = {channel!r}: must be 0 to {channels - 1}")
+    return channel
+
+
 def main(argv: list[str] | None = None) -> int:
     """Process entry; returns the exit code."""
     options = _options(argv)
@@ -172,13 +186,14 @@ def main(argv: list[str] | None = None) -> int:
             while os.read(sys.stdin.fileno(), 1) not in (b"\n", b""):
                 pass  # not one byte more than the line: the rest are orders
         source_id = options.source_id or unique_source_id(options.name)
-        labels = ["target", *(f"rest {c}" for c in range(1, spec.channels))]
+        labels = _labels(options.labels, spec.channels)
         emg = EmgOutlet(
             name=options.name,
             source_id=source_id,
             rate_hz=spec.rate_hz,
             labels=labels,
             model="virtual patient",
+            stream_type=options.type,
         )
         markers = MarkerOutlet(
             name=f"{options.name}-truth", source_id=f"{source_id}-truth", model="virtual patient"
@@ -213,6 +228,16 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
+def _labels(given: str, channels: int) -> list[str]:
+    """Of all channels. Raises ConfigError."""
+    if not given:
+        return ["target", *(f"rest {c}" for c in range(1, channels))]
+    labels = [str(label) for label in json.loads(given)]
+    if len(labels) != channels:
+        raise ConfigError(f"labels: {len(labels)} given, must be {channels}, one for each channel")
+    return labels
+
+
 def _options(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m nmesd.sim.patient", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
@@ -220,6 +245,8 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
     add("--json", default="{}", help="fields of PatientSpec as a JSON object")
     add("--name", default="virtual-patient", help="name of the LSL stream; markers: NAME-truth")
     add("--source-id", help="default: unique")
+    add("--type", default="EMG", help="type of the LSL stream")
+    add("--labels", default="", help="of the channels, as a JSON list")
     add("--chunk-ms", type=float, default=4.0, help="samples are sent in chunks of this length")
     add("--seconds", type=float, default=1e6, help="end by itself after this time")
     add("--wait", action="store_true", help="appear only when a line has come on stdin")

@@ -29,6 +29,7 @@ from nmesd.errors import LinkError, NmesdError
 from nmesd.realtime import real_time_granted
 from nmesd.sim.pulses import PulseListener
 from nmesd.sim.session_files import write_files
+from nmesd.sim.tied import tied
 from nmesd.stopping import stop
 from nmesd.units import NS_PER_S
 from nmesd.wire import Pulse
@@ -109,7 +110,8 @@ class Rig:
     limits: [limits] of guard.toml, over PERMISSIVE.
     record: folder for the session record; None keeps none.
     driver: "sim", or one of EMULATED for an emulated stimulator, a process of its own on a pty; `options` are the
-        driver's own, as in [stimulator] of guard.toml.
+        driver's own, as in [stimulator] of guard.toml. With a `port` it is the real device there.
+    area_cm2, gate: of [electrodes] and [gate] of guard.toml.
     seen_socket: where the engine looks for the guard, if not at the guard's own socket.
     env: environment of every process, over that of this one.
     """
@@ -123,6 +125,9 @@ class Rig:
         driver: str = "sim",
         options: Mapping[str, Any] | None = None,
         channels: Sequence[int] = (1,),
+        port: str = "",
+        area_cm2: float = 25,
+        gate: Mapping[str, Any] | None = None,
         seen_socket: str = "guard.sock",
         env: Mapping[str, str] | None = None,
     ) -> None:
@@ -132,9 +137,16 @@ class Rig:
         self.control_socket = str(self.folder / "control.sock")
         self._record = ["--record", str(record)] if record else []
         self._channels = list(channels)
-        self._emulated = EMULATED.get(driver)
-        self._stimulator = {"driver": driver, "level": "full", **(options or {})}
-        if driver == "sciencemode2":
+        self._emulated = None if port else EMULATED.get(driver)
+        own = self.folder / ("device" if self._emulated else "pulses.sock")
+        self._stimulator = {
+            "driver": driver,
+            "level": "full",
+            **(options or {}),
+            "port": port or str(own),
+        }
+        self._area_cm2, self._gate = area_cm2, dict(gate or {})
+        if self._emulated == "rehastim2":
             self._stimulator["parity"] = "none"  # a pty has none
         self._children: list[Child] = []
         (self.folder / "lsl_api.cfg").write_text(lsl_config(LslSection(session_id=session)))
@@ -159,6 +171,7 @@ class Rig:
         self.pulses = PulseListener(self.folder / "pulses.sock", forward=self.patient_socket)
         self.given: list[Pulse] = []  # everything the stimulator gave, zero commands included
         self.heard_ns = 0  # `given` holds every pulse until then
+        self.monitor_pid = 0  # of the page, once there is one
         self._pump = threading.Thread(target=self._pump_pulses, daemon=True)
         self._pumping = True
         self._pump.start()
@@ -167,17 +180,13 @@ class Rig:
         self.guard = self._start_guard()
         self.daemon = self._start_daemon()
 
-    def set_limits(self, limits: Mapping[str, float], area_cm2: float = 25) -> None:
+    def set_limits(self, limits: Mapping[str, float], area_cm2: float | None = None) -> None:
         """Write guard.toml; a guard that runs keeps what it has read."""
-        port = self.folder / ("device" if self._emulated else "pulses.sock")
         text = tomli_w.dumps(
             {
-                "stimulator": {
-                    **self._stimulator,
-                    "port": str(port),
-                    "channels": self._channels,
-                },
-                "electrodes": {"area_cm2": area_cm2},
+                "stimulator": {**self._stimulator, "channels": self._channels},
+                **({"gate": self._gate} if self._gate else {}),
+                "electrodes": {"area_cm2": area_cm2 or self._area_cm2},
                 "guard": {"socket": self.guard_socket},
                 "limits": {**PERMISSIVE, **limits},
             }
@@ -295,6 +304,27 @@ class Rig:
             (p.given_ns for p in list(self.given) if not p.amplitude_ua and p.given_ns >= after_ns),
             None,
         )
+
+    def tripped_ns(self) -> int:
+        """When the guard last tripped, by its log, which it writes when zero was commanded; 0: never."""
+        lines = (self.folder / "nmesd.guard.log").read_text().splitlines()
+        states = [json.loads(line) for line in lines if '"after": "TRIPPED"' in line]
+        return int(states[-1]["mono_ns"]) if states else 0
+
+    def monitor(self) -> str:
+        """The page, which ends with this process; its address."""
+        sockets = ("--control", self.control_socket, "--guard", self.guard_socket)
+        command = tied(
+            sys.executable, "-m", "nmesd.cli", "monitor", "--json", "--port", "0", *sockets
+        )
+        child = self.run(*command, log="nmesd.monitor.log")
+        until_s = time.monotonic() + READY_S
+        while not child.events:
+            if child.process.poll() is not None or time.monotonic() > until_s:
+                raise RigError(f"the monitor did not start\n{self.logs()}")
+            time.sleep(0.01)
+        self.monitor_pid = child.process.pid
+        return str(child.events[0]["url"])
 
     def logs(self) -> str:
         """What the processes wrote, for an error message."""

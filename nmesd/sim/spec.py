@@ -17,7 +17,7 @@ _SIGNED = ("offset_uv", "attempt_db", "attempt_drift_db_min")
 class PatientSpec:
     """A patient, the electrodes and the amplifier. Equal specs make equal signals, bit for bit.
 
-    Channel 0 lies over the target muscle; the others show rest, mains and artefact only.
+    Channel 0 lies over the target muscle, unless another is ordered to; the others show rest, mains and artefact.
     HEROES is github.com/grimjoke/heroes_ems. Raises ConfigError on impossible values.
     """
 

@@ -21,6 +21,7 @@ class VirtualPatient:
     def __init__(self, spec: PatientSpec) -> None:
         self.spec = spec
         self._position = 0
+        self._target = 0
         self._rest = BlockStream(background(spec))
         carrier = shaped_noise(np.random.default_rng([spec.seed, 6]), emg_taps(spec.rate_hz))
         self._carrier = BlockStream(carrier)
@@ -52,8 +53,12 @@ class VirtualPatient:
         self._artefacts.put(sample, artefact(self.spec, amplitude_ua, pulse_width_us))
         self._m_waves.put(sample, m_wave(self.spec, amplitude_ua))
 
-    def attempt(self) -> None:
-        """Attempt with the next sample, or as soon as the last pulse is long enough ago."""
+    def attempt(self, channel: int = 0) -> None:
+        """Attempt with the next sample, or as soon as the last pulse is long enough ago.
+
+        channel: from 0; it lies over the muscle from now on.
+        """
+        self._target = channel
         self._schedule.order(self._position)
 
     def generate(self, n: int) -> NDArray[np.float64]:
@@ -67,7 +72,7 @@ class VirtualPatient:
         self._fire(self._spikes, stop)
         self._spikes.add_to(muscle, first)
         self._m_waves.add_to(muscle, first)
-        out[:, 0] += muscle
+        out[:, self._target] += muscle
 
         everywhere = np.zeros(n)
         self._artefacts.add_to(everywhere, first)

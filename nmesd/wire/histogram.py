@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
-from nmesd.units import NS_PER_S
+from nmesd.units import NS_PER_S, NS_PER_US
 from nmesd.wire.frames import Stage, Timing
 
 _BITS: Final = 5  # 2**5 buckets to an octave
 _EXACT: Final = 2 << _BITS  # below it a bucket is a nanosecond
 LAST: Final = 1023  # the bucket of everything over a minute
+QUANTILES: Final = {"p50_us": 0.5, "p99_us": 0.99, "p999_us": 0.999}
 _PAIR = struct.Struct("<HI")
 
 
@@ -86,6 +87,11 @@ class Histogram:
             if seen >= wanted:
                 return min(bounds_ns(bucket)[1] - 1, self.max_ns)
         return self.max_ns
+
+    def figures(self) -> dict[str, Any]:
+        """For people: count, and the quantiles and the longest in microseconds."""
+        shares = {name: self.quantile_ns(share) / NS_PER_US for name, share in QUANTILES.items()}
+        return {"count": self.count, **shares, "max_us": self.max_ns / NS_PER_US}
 
 
 class Stages:

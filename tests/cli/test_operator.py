@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from nmesd.cli import common, operator
 from nmesd.cli.app import app
+from nmesd.cli.common import lines_of
 from nmesd.stopping import knock
 
 
@@ -77,3 +78,13 @@ def test_what_it_takes_to_stop_is_next_to_nothing() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[] False"
+
+
+def test_what_has_stages_is_a_line_for_each() -> None:
+    timing = {"guard": {"p50_us": 1.5, "max_us": 20.0}, "filter": {"p50_us": 0.5, "max_us": 2.0}}
+    assert lines_of("timing", timing) == [
+        "  timing",
+        "    guard            p50_us 1.5  max_us 20",
+        "    filter           p50_us 0.5  max_us 2",
+    ]
+    assert lines_of("outcomes", {"SUCCESS": 3}) == ["  outcomes         {'SUCCESS': 3}"]

@@ -54,7 +54,7 @@ def test_heat_is_told(
     path = tmp_path / "temp"
     path.write_text(text)
     monkeypatch.setattr(doctor, "THERMAL", path)
-    assert doctor._temperature().good is good
+    assert doctor.temperature().good is good
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_a_pi_that_was_throttled_says_so(
     command.write_text(f"#!/bin/sh\necho '{answer}'\n")
     command.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    assert doctor._throttled().good is good
+    assert doctor.throttled().good is good
 
 
 def test_a_broker_that_does_not_answer_is_told(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ import pytest
 
 from nmesd.core.values import ModeChanged
 from nmesd.sessions.folder import Folder
+from nmesd.sessions.story import timing
+from nmesd.wire import Stage
 from tests.sessions.records import with_emg, with_settings
 
 ATTEMPTS = 4
@@ -84,6 +86,17 @@ def test_the_record_says_what_it_was_made_with(demo: tuple[dict[str, Any], Path]
         "session.toml", "events.jsonl", "session.xdf",
     }  # fmt: skip
     assert Folder(demo[1]).verify()[:2] == (True, True)
+
+
+@pytest.mark.slow
+def test_the_record_has_what_every_stage_took(demo: tuple[dict[str, Any], Path]) -> None:
+    met = timing(Folder(demo[1]))
+    assert list(met) == [stage.name.lower() for stage in Stage]
+    assert met["filter"].count == met["decision"].count > 10_000  # one of each hop
+    assert met["device_ack"].count > 100  # of the emulated stimulator
+    whole = met["sample_to_guard"]
+    assert whole.quantile_ns(0.5) > met["arrival"].quantile_ns(0.5)
+    assert 0 < met["guard"].max_ns <= whole.max_ns
 
 
 def raise_threshold(settings: dict[str, Any]) -> None:

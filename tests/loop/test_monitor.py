@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from bench.witness import Witness
 from nmesd.sim.rig import Child, Rig
+from nmesd.sim.witness import Witness
 
 PAGES = 50
 STALL_MS = 3.0

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from bench.mqtt_flood import flood
-from bench.witness import Witness
+from nmesd.sim import loads
 from nmesd.sim.rig import Rig
+from nmesd.sim.witness import Witness
 from tests.daemon.broker import Broker, running
 
 SECONDS = 8.0
@@ -40,7 +40,7 @@ def test_a_flood_from_the_network_does_not_reach_the_loop(broker: Broker) -> Non
         ):  # where the machine stood still the guard rightly ends it: then once more
             rig.arm()
             began_ns = time.monotonic_ns()
-            with flood(rig, broker.port, SECONDS, "5000 messages a second") as sender:
+            with loads.started("flood", broker.port, "u1", 0, 5000, SECONDS) as sender:
                 sent = int(sender.communicate(timeout=SECONDS + 30)[0])
             status = rig.status()
             if status["state"] != "TRIPPED":

@@ -11,8 +11,6 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from bench.soaking.judge import LATE_MS, STOOD_MS, trip
-from bench.witness import Witness
 from nmesd.daemon.patient import ThresholdSection
 from nmesd.daemon.settings import FilterSection
 from nmesd.daemon.thresholds import from_rest
@@ -20,6 +18,8 @@ from nmesd.sessions.folder import Folder
 from nmesd.sessions.recording import read_recording
 from nmesd.sessions.replay import replay
 from nmesd.sim.session_files import one_muscle
+from nmesd.sim.stalls import LATE_MS, STOOD_MS, trip
+from nmesd.sim.witness import Witness
 
 FILTER: dict[str, Any] = {}  # the defaults
 FALSE_PER_MIN = 0.2

@@ -16,7 +16,7 @@ from bench.campaign.devices import DEVICES
 from bench.campaign.faults import faults_of
 from bench.campaign.run import Queue
 from bench.campaign.table import as_json, markdown
-from bench.witness import Stall
+from nmesd.sim.witness import Stall
 from nmesd.units import NS_PER_MS
 from nmesd.wire import ZERO, Arm, ChannelOutput, Lease, Pulse, decode, encode
 

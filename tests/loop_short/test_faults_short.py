@@ -6,7 +6,7 @@ from bench.campaign.cycle import Result
 from bench.campaign.faults import faults_of
 from bench.campaign.pty_workers import pty_workers
 from bench.campaign.run import campaign
-from bench.witness import Witness
+from nmesd.sim.witness import Witness
 
 TIMES = 3  # each fault before the simulated stimulator
 DEVICE_TIMES = 1  # and before each emulated one, where there is a device of its own to stop

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from bench.soaking.judge import BEFORE_NS, STOOD_MS, by_chance, stood_ms
 from bench.soaking.memory import MOST_KB, Memory, Sample, growth
-from bench.soaking.pieces import between, pairs_of
+from bench.soaking.pieces import counted
 from bench.soaking.report import failures
 from bench.soaking.run import Soak, piece_of
-from bench.witness import Stall
+from nmesd.sim.stalls import BEFORE_NS, STOOD_MS, by_chance, stood_ms
+from nmesd.sim.witness import Stall
 from nmesd.units import NS_PER_MS
-from nmesd.wire.histogram import Histogram
+from nmesd.wire import Histogram
 
 
 def stall(cpu: int, from_ms: float, long_ms: float) -> Stall:
@@ -115,7 +115,7 @@ def stages(*times_ns: int) -> dict[str, Any]:
 def test_a_piece_is_what_was_counted_in_it() -> None:
     before = [200_000] * 1000 + [90_000_000]
     inside = [400_000] * 98 + [3_000_000] * 2
-    took = between(pairs_of(stages(*before)), pairs_of(stages(*before, *inside)))
+    took = counted(stages(*before), stages(*before, *inside))
     assert took.count == 100
     assert took.quantile_ns(0.5) == pytest.approx(400_000, rel=0.04)
     assert took.quantile_ns(0.99) == pytest.approx(3_000_000, rel=0.04)
@@ -123,10 +123,10 @@ def test_a_piece_is_what_was_counted_in_it() -> None:
 
 
 def test_an_engine_that_began_anew_counts_from_zero() -> None:
-    took = between(pairs_of(stages(*[200_000] * 1000)), pairs_of(stages(*[400_000] * 10)))
+    took = counted(stages(*[200_000] * 1000), stages(*[400_000] * 10))
     assert took.count == 10
-    assert between({}, {}).count == 0
-    assert between(pairs_of({}), pairs_of(stages(5))).quantile_ns(0.5) == 5
+    assert counted({}, {}).count == 0
+    assert counted({}, stages(5)).quantile_ns(0.5) == 5
 
 
 # ---- the verdict ----------------------------------------------------------------------------------

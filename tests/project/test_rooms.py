@@ -31,6 +31,7 @@ MAY_USE: dict[str, set[str]] = {
     "nmesd/commissioning": {"serial"},
     "nmesd/amplitude": {"tomli_w"},
     "nmesd/doctor": {"pylsl"},
+    "nmesd/certificate": {"numpy", "pylsl", "rich"},
     "nmesd/monitor": {"starlette", "uvicorn"},
     "nmesd/cli": {"numpy", "pylsl", "structlog", "pydantic", "typer", "rich", "pyxdf"},
 }

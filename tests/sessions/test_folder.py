@@ -46,6 +46,10 @@ def test_what_was_written_is_read(path: Path) -> None:
     assert folder.session == {"started": "then", "operator": [{"name": "Å", "number": 2**56 - 1}]}
     assert list(folder.entries()) == ENTRIES
     assert [type(entry) for _, entry in folder.entries()] == [type(entry) for _, entry in ENTRIES]
+    stamps_ns = (0, 4_000_000, 5_000_000)
+    assert list(folder.stamped()) == [
+        (ns, e) for ns, (_, e) in zip(stamps_ns, ENTRIES, strict=True)
+    ]
     assert list(folder.events()) == [{"event": "stream", "found": ["one"]}, {"event": "closed"}]
     chunks = list(folder.emg())
     assert [(c.epoch, c.first_sample, c.arrival_ns) for c in chunks] == [
@@ -54,8 +58,8 @@ def test_what_was_written_is_read(path: Path) -> None:
     emg = np.concatenate([c.samples for c in chunks])
     assert emg.dtype == np.float32
     np.testing.assert_array_equal(emg, np.arange(24, dtype=np.float32).reshape(12, 2))
-    stamps_ns = np.concatenate([c.stamps_ns for c in chunks])
-    np.testing.assert_array_equal(stamps_ns, np.arange(12) * 1_000_000)
+    times_ns = np.concatenate([c.stamps_ns for c in chunks])
+    np.testing.assert_array_equal(times_ns, np.arange(12) * 1_000_000)
 
 
 def test_a_stream_of_ours_is_read(path: Path) -> None:

@@ -26,6 +26,7 @@ from nmesd.sessions.story import story
 from nmesd.sessions.trials import report, trials_of
 from nmesd.sim.session_files import files_of
 from nmesd.sim.spec import PatientSpec
+from nmesd.wire import Histogram
 from tests.sessions.recorded import HOP_NS, RATE_HZ, by_hand, files_in, record, rehearsed
 
 COURSE = {
@@ -138,6 +139,24 @@ def test_a_session_without_emg_shows_its_trains(tmp_path: Path) -> None:
     html = session_page(told)
     assert html.count("given</text>") == 3  # a panel each, and the legend
     assert [row["muscle"] for row in session_rows(told)] == ["", ""]
+
+
+def test_the_minutes_of_every_stage_are_told_together(tmp_path: Path) -> None:
+    person = {
+        "code": "x",
+        "muscle": [{"label": "x", "output": [{"channel": 1, "amplitude_ma": 9}]}],
+    }
+    course = {"purpose": "x", "kind": "cyclic", "session": {"trials": 2}}
+    settings = engine_settings(files_of({"patient": person, "programme": course}))
+    with Writer(tmp_path / "s", {"patient": "x"}, settings.to_json()) as writer:
+        for us in (100, 300):
+            one = Histogram()
+            one.add(us * 1000)
+            writer.event("timing", stages={"guard": {"max_ns": us * 1000, "pairs": one.pairs()}})
+    told = story(Folder(tmp_path / "s"))
+    assert told.timing["guard"].figures()["max_us"] == 300
+    assert told.timing["guard"].count == 2
+    assert "<td>guard</td><td>2</td>" in session_page(told)
 
 
 def test_a_fault_is_told_with_its_remedy(tmp_path: Path) -> None:

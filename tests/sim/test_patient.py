@@ -179,6 +179,32 @@ def test_an_attempt_begins_when_it_is_ordered(patient: Start) -> None:
     assert before_s - 0.01 < onset_s <= time.monotonic()
 
 
+def test_an_attempt_comes_on_the_channel_that_is_ordered(patient: Start, listen: Start) -> None:
+    child = patient({**NO_ATTEMPTS, "channels": 3})
+    emg = listen(child.ready["source_id"]).count(50)
+    child.order(order="attempt", channel=3)
+    assert "must be 0 to 2" in child.event("refused")["reason"]
+    child.order(order="attempt", channel=1)
+    attempt = child.event("attempt")
+    emg.past(attempt["offset_lsl"])
+    stamps_s = np.array(emg.stamps)
+    inside = (stamps_s > attempt["onset_lsl"]) & (stamps_s < attempt["offset_lsl"])
+    rms_uv = np.sqrt(np.mean(emg.emg[inside] ** 2, axis=0))
+    assert rms_uv[1] > 2 * rms_uv[0]
+    assert rms_uv[1] > 2 * rms_uv[2]
+
+
+def test_it_streams_with_the_labels_and_the_type_that_are_given(
+    patient: Start, listen: Start
+) -> None:
+    labels = ["a", "tibialis anterior"]
+    child = patient(
+        {**NO_ATTEMPTS, "channels": 2}, "--labels", json.dumps(labels), "--type", "sEMG"
+    )
+    info = listen(child.ready["source_id"]).inlet.info(10)
+    assert (info.type(), info.get_channel_labels()) == ("sEMG", labels)
+
+
 def test_a_duplicated_chunk_comes_twice_with_the_same_stamps(patient: Start, listen: Start) -> None:
     child = patient(NO_ATTEMPTS)
     emg = listen(child.ready["source_id"]).count(50)

@@ -1,4 +1,4 @@
-"""Was it the machine? What a witness (`bench/witness.py`) saw before a trip, and how often it would by chance."""
+"""Whose fault was a trip? The witness's stalls just before it: those of the whole machine excuse the loop."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from bench.witness import Stall, Witness
 from nmesd.sim.rig import Rig
+from nmesd.sim.witness import Stall, Witness
 from nmesd.units import NS_PER_MS
 
 BEFORE_NS = 60 * NS_PER_MS  # a stall this long before a trip may be its cause: three leases
@@ -17,10 +17,8 @@ STOOD_MS = 3.0  # in all, on one core: so much may be the cause of a trip
 
 
 def trip(rig: Rig, state: dict[str, Any], witness: Witness, began_ns: int) -> dict[str, Any]:
-    """One trip, and how long the machine stood still just before it; the stimulator's zero tells when."""
-    now_ns = time.monotonic_ns()
-    zeros_ns = [pulse.given_ns for pulse in list(rig.given) if not pulse.amplitude_ua]
-    trip_ns = max(zeros_ns, default=now_ns)  # the last: the one before may be a train's planned end
+    """One trip, and how long the machine stood still just before it; the guard's log tells when."""
+    trip_ns = rig.tripped_ns() or time.monotonic_ns()
     stalls = witness.stalls(trip_ns - BEFORE_NS, trip_ns)
     return {
         "minute": round((trip_ns - began_ns) / 60e9, 2),
@@ -29,11 +27,6 @@ def trip(rig: Rig, state: dict[str, Any], witness: Witness, began_ns: int) -> di
         "stood_ms": round(stood_ms(stalls), 1),
         "stalls": [stall.text(trip_ns) for stall in stalls],
     }
-
-
-def unexplained(trips: Sequence[dict[str, Any]]) -> int:
-    """How many of them no stall explains."""
-    return sum(one["stood_ms"] < STOOD_MS for one in trips)
 
 
 def stood_ms(stalls: Sequence[Stall]) -> float:
