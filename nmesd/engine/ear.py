@@ -48,10 +48,12 @@ class Ear:
         assert settings.stream is not None  # noqa: S101 - or nobody would listen
         assert settings.chain is not None  # noqa: S101
         self._spec: StreamSpec = settings.stream
-        self._channels = self._spec.channels
+        channels = self._spec.channels
+        # None: all that come, as they come. A copy of them would cost as much as their filter.
+        self._channels = None if channels == list(range(len(self._spec.labels))) else channels
         self._deciding, self._inhibits, self._teller = deciding, inhibits, teller
         self._hop_samples = ChainCoefficients.from_dict(settings.chain).hop_samples
-        self._cutter = HopCutter(self._hop_samples, len(self._channels))
+        self._cutter = HopCutter(self._hop_samples, len(channels))
         self._stream = Stream(self._spec, settings.lease_ns)
         self._epoch = self._samples = 0
         self._same_clock = self._rivalled = False
@@ -81,7 +83,10 @@ class Ear:
         held, deciding = self._cutter.held, len(heard.samples) - 1
         last = self._hop_samples - held - 1  # of the first hop that is completed
         self._teller.steps.begin(hops, heard.stamps_ns[last :: self._hop_samples].tolist())
-        for hop in self._cutter.cut(heard.samples[:, self._channels]):
+        decided_on = heard.samples
+        if self._channels is not None:
+            decided_on = decided_on[:, self._channels]
+        for hop in self._cutter.cut(decided_on):
             self._deciding.hop(hop)
             if decider.state.trains != trains:
                 # Latency counts from the sample that decided, not from the last one of its chunk.

@@ -8,6 +8,7 @@ ours: only changes count. `speed` is how many seconds of recording arrive per se
 
 from __future__ import annotations
 
+from operator import sub
 from typing import NamedTuple
 
 import numpy as np
@@ -79,10 +80,8 @@ class StreamWatch:
 
     def _gap(self, stamps_ns: npt.NDArray[np.int64]) -> Finding | None:
         limit_ns = int(max(1.5 * self.period_ns, self.period_ns + GAP_SLACK_NS))
-        steps = [int(stamps_ns[0]) - self._stamp_ns]
-        if len(stamps_ns) > 1:
-            inner = np.diff(stamps_ns)
-            steps += [int(inner.max()), int(inner.min())]
+        at_ns = stamps_ns.tolist()
+        steps = list(map(sub, at_ns, [self._stamp_ns, *at_ns]))
         for step_ns in (max(steps), min(steps)):
             if not -GAP_SLACK_NS <= step_ns <= limit_ns:
                 return Finding(Reason.EMG_GAP, step_ns, limit_ns)
