@@ -23,7 +23,7 @@ help:
 	@echo "make mutate  change guard, core and detector in three thousand ways: each must be found by a test (half an hour)"
 	@echo "make soak    two hours of the virtual patient, all telemetry on, both cores half loaded: does it trip without a reason, or grow?"
 	@echo "make detection  how soon an onset is detected, beside the methods of the field; a thousand trains (20 minutes)"
-	@echo "make bench   cost of a decision step; how soon a death is known; timing of pulses"
+	@echo "make bench   cost of a decision step; memory, processor, start; how soon a death is known; timing of pulses"
 	@echo "make install   two services on this computer, as root; again: upgrade. make uninstall, make bundle (offline)"
 	@echo "make booted  the services on a Debian that boots in a container, each fault in mid-train; make arm64: as on a Pi"
 	@echo "make setup   the environment in $(VENV) (the others do this by themselves)"
@@ -87,6 +87,7 @@ detection: $(DEV)
 
 bench: $(DEV)
 	$(BIN)/python bench/hop_cost.py
+	$(BIN)/python bench/lean.py
 	$(BIN)/python bench/death.py
 	$(BIN)/python bench/pulse_timing.py
 
