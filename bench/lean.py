@@ -2,10 +2,10 @@
 
     python bench/lean.py [--channels 8] [--seconds 30] [--starts 5]
 
-The virtual patient at 2 kHz in chunks of 1 ms, every channel decided on, recorded, armed. Ready is DISARMED without
-inhibits, by a sender that was there before: a second of it is how long a stream must be the only one that fits
-(`engine/stream.py`), 0.3 s the settling of the filters. The load average is printed: figures of a busy machine say
-little.
+The virtual patient at 2 kHz in chunks of 1 ms, every channel decided on, recorded, armed. Ready is DISARMED
+without inhibits, by a sender that was there before: a second of it is how long a stream must be the only one that
+fits (`engine/stream.py`), 0.3 s the settling of the filters. The load average is printed, for figures of a busy
+machine say little.
 """
 
 from __future__ import annotations
