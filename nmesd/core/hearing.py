@@ -13,6 +13,8 @@ def who_tries(
 
     An attempt that was held back counts no more: what is left of it when the antagonist lets go is no new one.
     """
+    if not state.held_back and not any(hop.attempt):
+        return state, -1, ()  # nearly every hop
     held, told = [], list[Vetoed]()
     tries = -1
     for number, muscle in enumerate(settings.muscles):
@@ -36,6 +38,8 @@ def relaxing(state: State, hop: Hop, settings: CoreSettings) -> tuple[State, boo
         return state._replace(relaxed_since_ns=-1), False
     since_ns = state.relaxed_since_ns if state.relaxed_since_ns >= 0 else hop.t_ns
     relaxed = hop.t_ns - since_ns >= settings.programme.relax_ns
+    if since_ns == state.relaxed_since_ns:
+        return state, relaxed
     return state._replace(relaxed_since_ns=since_ns), relaxed
 
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from nmesd.errors import LinkError
 from nmesd.wire import frames
-from nmesd.wire.frames import FRAMES, KINDS, ChannelOutput, Frame
+from nmesd.wire.frames import FRAMES, KINDS, ZERO, ChannelOutput, Frame, Output
 
 MAGIC = 0x4D4E  # "NM"
 VERSION = 1
@@ -73,6 +73,10 @@ def encode(frame: Frame, sequence: int, t_ns: int) -> bytes:
     return data + _CRC.pack(zlib.crc32(data))
 
 
+def _output(flat: tuple[int, ...]) -> Output:
+    return tuple(ChannelOutput(*flat[i : i + 3]) for i in range(0, len(flat), 3))
+
+
 def decode(data: bytes) -> Received:
     """The frame in `data`. Raises LinkError, and nothing else, on bytes that `encode` does not make."""
     if not OVERHEAD <= len(data) <= MAX_FRAME:
@@ -102,8 +106,7 @@ def decode(data: bytes) -> Received:
         case "output":
             first = len(values) - 3 * frames.CHANNELS
             flat = values[first:]
-            channels = tuple(ChannelOutput(*flat[i : i + 3]) for i in range(0, len(flat), 3))
-            values = (*values[:first], channels)
+            values = (*values[:first], _output(flat) if any(flat) else ZERO)
         case _:
             values = (*values[: -frames.NOTE_ARGS], values[-frames.NOTE_ARGS :])
     return Received(sequence, t_ns, codec.frame(*values))

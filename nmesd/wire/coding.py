@@ -12,6 +12,7 @@ from nmesd.wire.frames import CHANNELS, Capabilities, ChannelOutput, Output
 
 # Takes every value as it is.
 ANY = Capabilities(channels=CHANNELS, simulated=True, one_period=False)
+NOTHING = ChannelOutput()
 TOLERANCE_PERCENT = 5  # a setting that would be given further off is refused. C: chosen here
 
 
@@ -27,7 +28,7 @@ class Misfit(NamedTuple):
 def coded(output: Output, device: Capabilities) -> Output:
     """What the device gives for this."""
     given = tuple(
-        _coded(wanted, device) if channel < device.channels else ChannelOutput()
+        _coded(wanted, device) if channel < device.channels else NOTHING
         for channel, wanted in enumerate(output)
     )
     if not device.one_period:
@@ -59,13 +60,15 @@ def misfits(channel: int, wanted: ChannelOutput, device: Capabilities) -> list[M
 
 def _coded(wanted: ChannelOutput, device: Capabilities) -> ChannelOutput:
     """Rounded down where that is possible; nothing where it is not."""
+    if not wanted.amplitude_ua:
+        return NOTHING
     amplitude_ua, width_us, period_us = one = _steps(wanted, device)
     possible = (
         amplitude_ua <= wanted.amplitude_ua <= device.amplitude_most_ua
         and width_us <= wanted.pulse_width_us <= device.width_most_us
         and wanted.period_us <= period_us
     )
-    return one if possible else ChannelOutput()
+    return one if possible else NOTHING
 
 
 def _steps(wanted: ChannelOutput, device: Capabilities) -> ChannelOutput:

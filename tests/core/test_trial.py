@@ -1,17 +1,13 @@
 """What a trial comes to: each kind of programme, each purpose of a trial, each way to miss."""
 
-from collections.abc import Callable
-
 import pytest
 
 from nmesd.core.machine import step
-from nmesd.core.staircase import moved
 from nmesd.core.state import State
 from nmesd.core.train import Dose
 from nmesd.core.values import (
     Arm,
     Command,
-    CoreSettings,
     Cue,
     CueKind,
     Hop,
@@ -22,56 +18,13 @@ from nmesd.core.values import (
     Outcome,
     Release,
     SetOutput,
-    ThresholdChanged,
     Trial,
     TrialDone,
-    Vetoed,
     Why,
 )
 from nmesd.units import NS_PER_MS
-from tests.core.situations import OFF_NV, ON_NV, PROGRAMME, VETO_NV, S, hop, with_programme
-
-Emg = Callable[[int], tuple[int, bool]]
-
-
-def quiet(_: int) -> tuple[int, bool]:
-    return 0, False
-
-
-def tries(*from_to_ms: tuple[int, int]) -> Emg:
-    """Relaxed but for these times."""
-
-    def emg(t_ms: int) -> tuple[int, bool]:
-        trying = any(a <= t_ms < b for a, b in from_to_ms)
-        return (ON_NV if trying else 0), trying
-
-    return emg
-
-
-def session(
-    settings: CoreSettings, emg: Emg, last_ms: int, *, flags: int = 0, other_nv: int = 0
-) -> tuple[State, list[tuple[int, Command]]]:
-    """Armed at 0, hops of a millisecond."""
-    state, told = step(State(), Arm(0, 1, 0), settings)
-    seen = [(0, command) for command in told]
-    for t_ms in range(1, last_ms + 1):
-        envelope_nv, attempt = emg(t_ms)
-        event = hop(t_ms * NS_PER_MS, envelope_nv, flags, attempt=attempt, other_nv=other_nv)
-        state, told = step(state, event, settings)
-        seen += [(t_ms, command) for command in told]
-    return state, seen
-
-
-def of(kind: type[Command], seen: list[tuple[int, Command]]) -> list[tuple[int, Command]]:
-    return [(t_ms, command) for t_ms, command in seen if isinstance(command, kind)]
-
-
-def modes(seen: list[tuple[int, Command]]) -> list[tuple[int, Mode, Why]]:
-    return [(t, c.after, c.why) for t, c in seen if isinstance(c, ModeChanged)]
-
-
-def dones(seen: list[tuple[int, Command]]) -> list[TrialDone]:
-    return [c for _, c in seen if isinstance(c, TrialDone)]
+from tests.core.sessions import Emg, dones, modes, of, quiet, session, tries
+from tests.core.situations import ON_NV, S, hop, with_programme
 
 
 def test_a_full_trial() -> None:
@@ -290,141 +243,6 @@ def test_a_sham_train_takes_its_time_and_gives_nothing() -> None:
 # ---- several muscles ----------------------------------------------------------------------------------
 
 
-def test_the_antagonist_vetoes_and_is_told_of_once() -> None:
-    state, seen = session(S, tries((1300, 1500)), 1600, other_nv=VETO_NV)
-    assert state.mode is Mode.READY
-    assert [c for _, c in seen if isinstance(c, Vetoed)] == [
-        Vetoed(1300 * NS_PER_MS, 0, VETO_NV, VETO_NV)
-    ]
-
-
-def test_each_muscle_has_its_own_train() -> None:
-    extensor, other = S.muscles[0]._replace(antagonist=-1), S.muscles[0]
-    flexor = other._replace(
-        emg=1, antagonist=-1, on_nv=30_000, outputs=(other.outputs[0]._replace(channel=5),)
-    )
-    two = S._replace(muscles=(extensor, flexor))
-    state, _ = step(State(), Arm(0, 1, 0), two)
-    for t_ms in range(1, 1300):
-        state, _ = step(state, Hop(t_ms * NS_PER_MS, (0, 0), (False, False), 0), two)
-    state, told = step(state, Hop(1300 * NS_PER_MS, (0, 30_000), (False, True), 0), two)
-    assert [(c.channel, c.amplitude_ua) for c in told if isinstance(c, SetOutput)] == [(5, 2000)]
-    change = told[-1]
-    assert isinstance(change, ModeChanged)
-    assert (change.value, change.limit) == (30_000, 30_000)
-    both = Hop(1300 * NS_PER_MS, (30_000, 30_000), (True, True), 0)
-    ready = state._replace(mode=Mode.READY, train=None, t_ns=1299 * NS_PER_MS)
-    _, told = step(ready, both, two)
-    assert {c.channel for c in told if isinstance(c, SetOutput)} == {2, 3}  # the first of them
-
-
-def test_one_tense_muscle_closes_the_gate() -> None:
-    flexor = S.muscles[0]._replace(emg=1, antagonist=-1)
-    two = S._replace(muscles=(S.muscles[0], flexor))
-    state, _ = step(State(), Arm(0, 1, 0), two)
-    for t_ms in range(1, 5000):
-        state, _ = step(state, Hop(t_ms * NS_PER_MS, (0, OFF_NV), (False, False), 0), two)
-    assert state.mode is Mode.REST
-
-
-# ---- the session --------------------------------------------------------------------------------------
-
-
-def test_a_session_warms_up() -> None:
-    warm = with_programme(warm_up_trials=2, warm_up_from_permille=500, trials=3, sets=1)
-    times = tuple((1300 + n * 2000, 1350 + n * 2000) for n in range(3))
-    _, seen = session(warm, tries(*times), 8000)
-    most = [0, 0, 0]
-    for t_ms, command in seen:
-        if isinstance(command, SetOutput) and command.channel == 2:
-            most[(t_ms - 1300) // 2000] = max(most[(t_ms - 1300) // 2000], command.amplitude_ua)
-    assert most == [5000, 7500, 10_000]
-
-
-def test_sets_have_their_pause() -> None:
-    sets = with_programme(trials=1, sets=2, timeout_ns=100 * NS_PER_MS)
-    _, seen = session(sets, quiet, 8000)
-    assert modes(seen) == [
-        (0, Mode.REST, Why.OPERATOR),
-        (1000, Mode.READY, Why.RELAXED),
-        (1100, Mode.PAUSED, Why.SET_OVER),
-        (3100, Mode.REST, Why.PAUSE_OVER),
-        (4100, Mode.READY, Why.RELAXED),
-        (4200, Mode.DISARMED, Why.SESSION_OVER),
-    ]
-
-
-def test_the_session_s_time_is_up_between_trains() -> None:
-    short = with_programme(session_ns=1500 * NS_PER_MS)
-    _, seen = session(short, tries((1400, 1450)), 4000)
-    assert modes(seen)[-3:] == [
-        (1800, Mode.HOLD_OFF, Why.TRAIN_OVER),
-        (2100, Mode.REST, Why.HOLD_OFF_OVER),
-        (2101, Mode.DISARMED, Why.SESSION_OVER),
-    ]
-    assert [done.outcome for done in dones(seen)] == [Outcome.SUCCESS]
-
-
-# ---- the threshold ------------------------------------------------------------------------------------
-
-STAIRS = {"target_permille": 700, "step_permille": 200}
-
-
-def thresholds(seen: list[tuple[int, Command]]) -> list[tuple[int, int, Why]]:
-    return [(c.before_nv, c.after_nv, c.why) for _, c in seen if isinstance(c, ThresholdChanged)]
-
-
-def test_the_threshold_rises_with_success_and_falls_with_misses() -> None:
-    state, seen = session(with_programme(**STAIRS), tries((1300, 1400)), 9000)
-    assert thresholds(seen) == [
-        (20_000, 21_200, Why.SUCCESS),  # + 20 % of 30 %
-        (21_200, 18_596, Why.MISS),  # - 20 % of 70 %
-    ]
-    assert state.on_nv == (18_596,)
-
-
-def test_the_threshold_has_its_bounds() -> None:
-    low = S.muscles[0]._replace(floor_nv=19_000)
-    _, seen = session(with_programme(**STAIRS)._replace(muscles=(low,)), quiet, 6100)
-    assert thresholds(seen) == [(20_000, 19_000, Why.MISS)]
-    high = S.muscles[0]._replace(ceiling_nv=20_500)
-    _, seen = session(with_programme(**STAIRS)._replace(muscles=(high,)), tries((1300, 1400)), 2200)
-    assert thresholds(seen) == [(20_000, 20_500, Why.SUCCESS)]
-
-
-def test_an_assisted_trial_counts_as_missed() -> None:
-    programme = with_programme(on_miss=OnMiss.ASSIST, **STAIRS)
-    _, seen = session(programme, quiet, 6900)
-    assert [why for *_, why in thresholds(seen)] == [Why.MISS]
-
-
-def test_disturbed_trials_and_catch_trials_move_nothing() -> None:
-    programme = with_programme(**STAIRS)
-    state, _ = session(programme, quiet, 1200)
-    state, _ = step(state, hop(1201 * NS_PER_MS, 0, 32), programme)
-    for t_ms in range(1202, 6100):
-        state, told = step(state, hop(t_ms * NS_PER_MS, 0), programme)
-        assert not any(isinstance(c, ThresholdChanged) for c in told)
-    _, seen = session(with_programme(schedule=(Trial.NO_GO,), **STAIRS), quiet, 6100)
-    assert dones(seen)
-    assert not thresholds(seen)
-
-
-def test_whose_success_it_was_moves_and_a_miss_moves_all() -> None:
-    flexor = S.muscles[0]._replace(emg=1, antagonist=-1)
-    two = with_programme(**STAIRS)._replace(muscles=(S.muscles[0], flexor))
-    _, seen = session(two, tries((1300, 1400)), 9000)
-    moved = [(c.muscle, c.why) for _, c in seen if isinstance(c, ThresholdChanged)]
-    assert moved == [(0, Why.SUCCESS), (0, Why.MISS), (1, Why.MISS)]
-
-
-def test_without_a_target_the_threshold_stays() -> None:
-    assert PROGRAMME.target_permille == 0
-    _, seen = session(S, tries((1300, 1400)), 9000)
-    assert len(dones(seen)) == 2
-    assert not thresholds(seen)
-
-
 @pytest.mark.parametrize("kind", [Kind.BIOFEEDBACK, Kind.RELAXATION])
 def test_without_current_nobody_is_assisted_either(kind: Kind) -> None:
     programme = with_programme(kind=kind, on_miss=OnMiss.ASSIST, assist_delay_ns=NS_PER_MS)
@@ -435,47 +253,3 @@ def test_without_current_nobody_is_assisted_either(kind: Kind) -> None:
 
 
 # ---- the antagonist, to the hop ------------------------------------------------------------------------
-
-
-def both(attempt: tuple[bool, bool], envelope_nv: tuple[int, int], t_ms: int) -> Hop:
-    return Hop(t_ms * NS_PER_MS, envelope_nv, attempt, 0)
-
-
-def test_what_is_left_of_a_held_back_attempt_is_no_new_one() -> None:
-    state, _ = session(S, quiet, 1200)
-    for t_ms, attempt, other_nv in (
-        (1201, True, VETO_NV),  # both at once
-        (1202, True, 0),  # the antagonist lets go, the muscle not yet
-        (1203, True, 0),
-    ):
-        state, _ = step(state, both((attempt, False), (ON_NV, other_nv), t_ms), S)
-        assert state.mode is Mode.READY
-    state, _ = step(state, both((False, False), (0, 0), 1204), S)
-    state, _ = step(state, both((True, False), (ON_NV, 0), 1205), S)
-    assert state.mode is Mode.STIMULATING
-
-
-def test_the_first_column_may_be_an_antagonist_too() -> None:
-    (extensor,) = S.muscles
-    settings = S._replace(muscles=(extensor._replace(emg=1, antagonist=0),))
-    for other_nv, mode in ((VETO_NV, Mode.READY), (VETO_NV - 1, Mode.STIMULATING)):
-        state, _ = session(settings, quiet, 1200)
-        state, _ = step(state, both((False, True), (other_nv, ON_NV), 1201), settings)
-        assert state.mode is mode
-
-
-def test_the_staircase_is_exact_in_integers() -> None:
-    (extensor,) = S.muscles
-    wide = extensor._replace(floor_nv=1, ceiling_nv=10**9)
-    moving = S.programme._replace(target_permille=750, step_permille=100)
-    assert moved(123_456_789, wide, moving, success=True) == 123_456_789 + 3_086_419
-    assert moved(123_456_789, wide, moving, success=False) == 114_843_524  # 123456789 / 1.075
-    assert moved(10**9, wide, moving, success=True) == 10**9
-    assert moved(1, wide, moving, success=False) == 1
-
-
-def test_a_session_may_last_from_a_nanosecond_on() -> None:
-    _, seen = session(with_programme(session_ns=1), quiet, 3)
-    assert (1, Mode.DISARMED, Why.SESSION_OVER) in modes(seen)
-    _, seen = session(with_programme(session_ns=0), quiet, 3)  # 0: as long as it likes
-    assert modes(seen) == [(0, Mode.REST, Why.OPERATOR)]

@@ -77,7 +77,7 @@ def random_bodies(n: int, rng: random.Random) -> Counter[str]:
     seen = Counter[str]()
     kinds = list(SIZES)
     for i in range(n):
-        kind = kinds[i % len(kinds)] if i % 7 else rng.randrange(256)
+        kind = rng.choice(kinds) if i % 7 else rng.randrange(256)
         size = SIZES.get(kind, 20)
         if i % 11 == 0:
             size = rng.randrange(200)
