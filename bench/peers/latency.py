@@ -110,7 +110,7 @@ def one(receiver: Receiver, case: Case, seconds: float, file: Path) -> Met:
     """One receiver, once. Raises RuntimeError, TimeoutExpired."""
     with load(loaded=case.loaded):
         if receiver.name == NMESD:
-            return own(receiver, case, seconds)
+            return own(case, seconds)
         with session("nmesd-peers") as env, sender(env, STREAM, RATE_HZ, CHANNELS, CHUNK):
             file.unlink(missing_ok=True)
             priority = ENGINE_PRIORITY if case.rights else 0
@@ -124,11 +124,25 @@ def one(receiver: Receiver, case: Case, seconds: float, file: Path) -> Met:
     return Met(taken, [f"{taken.count} deliveries of {expected:.0f} chunks"] if few else [])
 
 
-def own(receiver: Receiver, case: Case, seconds: float) -> Met:
-    """Engine and guard."""
-    arguments = [str(one) for one in (RATE_HZ, CHANNELS, CHUNK, seconds)]
-    met = json.loads(run((*receiver.program, *arguments), case, seconds, None))
-    stage = met["stages"]["sample_to_guard"]
+def own(
+    case: Case,
+    seconds: float,
+    channels: int = CHANNELS,
+    rate_hz: float = RATE_HZ,
+    chunk: int = CHUNK,
+) -> Met:
+    """Engine and guard. Raises RuntimeError, TimeoutExpired."""
+    command = (
+        HERE,
+        "-m",
+        "bench.peers.loop",
+        str(rate_hz),
+        str(channels),
+        str(chunk),
+        str(seconds),
+    )
+    met = json.loads(run(command, case, seconds, None))
+    stage = met["stages"].get("sample_to_guard", {"pairs": [], "max_ns": 0})
     taken = Histogram.of(stage["pairs"], stage["max_ns"])
     return Met(taken, [f"tripped, {reason}" for reason in met["trips"]])
 

@@ -19,7 +19,7 @@ from nmesd.sim.loads import ended, started
 
 ROOT = Path(__file__).parents[2]
 HERE = sys.executable
-PEERS = str(ROOT / ".venv-peers" / "bin" / "python")  # ezmsg, mne-lsl: beside our numpy
+PEERS = str(ROOT / ".venv-peers-new" / "bin" / "python")  # ezmsg, mne-lsl: beside our numpy
 OLD = str(ROOT / ".venv-peers-old" / "bin" / "python")  # libemg, timeflux: want numpy 1
 _PR_CAPBSET_DROP, _CAP_IPC_LOCK, _CAP_SYS_NICE = 24, 14, 23  # linux/prctl.h, linux/capability.h
 
