@@ -21,9 +21,9 @@ help:
 	@echo "make check   style, types and import contracts only"
 	@echo "make campaign  every fault 100 times, with the real processes (an hour and a half; CAMPAIGN_ARGS=...)"
 	@echo "make mutate  change guard, core and detector in three thousand ways: each must be found by a test (half an hour)"
-	@echo "make soak    an hour of the virtual patient with both cores half loaded: does it trip without a reason?"
+	@echo "make soak    two hours of the virtual patient, all telemetry on, both cores half loaded: does it trip without a reason, or grow?"
 	@echo "make detection  how soon an onset is detected, beside the methods of the field; a thousand trains (20 minutes)"
-	@echo "make bench   cost of a decision step; how soon a death is known; timing of pulses"
+	@echo "make bench   cost of a decision step; memory, processor, start; how soon a death is known; timing of pulses"
 	@echo "make peers   sample to decision, and the chain, beside other software and the floor (half an hour; fetches it)"
 	@echo "make install   two services on this computer, as root; again: upgrade. make uninstall, make bundle (offline)"
 	@echo "make booted  the services on a Debian that boots in a container, each fault in mid-train; make arm64: as on a Pi"
@@ -99,6 +99,7 @@ peers: $(DEV) .venv-peers-new/.stamp .venv-peers-old/.stamp
 
 bench: $(DEV)
 	$(BIN)/python bench/hop_cost.py
+	$(BIN)/python bench/lean.py
 	$(BIN)/python bench/death.py
 	$(BIN)/python bench/pulse_timing.py
 

@@ -174,6 +174,7 @@ class Rig:
         self.pulses = PulseListener(self.folder / "pulses.sock", forward=self.patient_socket)
         self.given: list[Pulse] = []  # everything the stimulator gave, zero commands included
         self.heard_ns = 0  # `given` holds every pulse until then
+        self.monitor_pid = 0  # of the page, once there is one
         self._pump = threading.Thread(target=self._pump_pulses, daemon=True)
         self._pumping = True
         self._pump.start()
@@ -327,6 +328,7 @@ class Rig:
             if child.process.poll() is not None or time.monotonic() > until_s:
                 raise RigError(f"the monitor did not start\n{self.logs()}")
             time.sleep(0.01)
+        self.monitor_pid = child.process.pid
         return str(child.events[0]["url"])
 
     def logs(self) -> str:
