@@ -11,7 +11,7 @@ LOCKED := install --require-hashes --only-binary=:all: --requirement
 RUN := $(VENV)/.stamp-run
 DEV := $(VENV)/.stamp-dev
 
-.PHONY: help setup demo test long check mutate campaign soak detection bench install uninstall bundle booted arm64 lock clean
+.PHONY: help setup demo test long check mutate campaign soak detection bench peers install uninstall bundle booted arm64 lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -24,6 +24,7 @@ help:
 	@echo "make soak    two hours of the virtual patient, all telemetry on, both cores half loaded: does it trip without a reason, or grow?"
 	@echo "make detection  how soon an onset is detected, beside the methods of the field; a thousand trains (20 minutes)"
 	@echo "make bench   cost of a decision step; memory, processor, start; how soon a death is known; timing of pulses"
+	@echo "make peers   sample to decision, and the chain, beside other software and the floor (half an hour; fetches it)"
 	@echo "make install   two services on this computer, as root; again: upgrade. make uninstall, make bundle (offline)"
 	@echo "make booted  the services on a Debian that boots in a container, each fault in mid-train; make arm64: as on a Pi"
 	@echo "make setup   the environment in $(VENV) (the others do this by themselves)"
@@ -85,6 +86,17 @@ detection: $(DEV)
 	$(BIN)/python -m bench.detection $(DETECTION_ARGS)
 	$(BIN)/python -m bench.artefact
 
+# Environments of their own: what is measured beside us must not decide what we run with.
+# Not wheels alone: libemg is published as source.
+.venv-peers%/.stamp: requirements-peers%.lock .ci/environment.py
+	@echo "setup: packages of $<"
+	@$(PYTHON) .ci/environment.py .venv-peers$*
+	@.venv-peers$*/bin/python -m pip --disable-pip-version-check --no-input --quiet $(subst --only-binary=:all:,--prefer-binary,$(LOCKED)) $<
+	@touch $@
+
+peers: $(DEV) .venv-peers-new/.stamp .venv-peers-old/.stamp
+	$(BIN)/python -m bench.peers $(PEERS_ARGS)
+
 bench: $(DEV)
 	$(BIN)/python bench/hop_cost.py
 	$(BIN)/python bench/lean.py
@@ -125,8 +137,10 @@ booted arm64: $(DEV)
 lock: $(DEV)
 	$(COMPILE) --group build --output-file requirements.lock
 	$(COMPILE) --group dev --constraint requirements.lock --output-file requirements-dev.lock
+	$(COMPILE) --extra peers --constraint requirements.lock --output-file requirements-peers-new.lock
+	$(subst pyproject.toml,bench/peers/old.in,$(subst --extra monitor,,$(COMPILE))) --output-file requirements-peers-old.lock
 
 clean:
-	rm -rf $(VENV) build dist htmlcov mutants .coverage* .hypothesis .import_linter_cache \
+	rm -rf $(VENV) .venv-peers-* build dist htmlcov mutants .coverage* .hypothesis .import_linter_cache \
 		.mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
