@@ -1,46 +1,38 @@
-"""ezmsg: the inlet of ezmsg-lsl, filters of ezmsg-sigproc, a unit that compares. In the peers' environment.
+"""ezmsg: the inlet of ezmsg-lsl, and a unit that filters and compares. In the peers' environment.
 
-See receiving.py. The inlet waits for the first sample and drains (its own default), keeps LSL's clock, and does
-not dejitter; filters are second-order sections with ezmsg's own fast `sosfilt`, its default.
+See receiving.py. With what makes it quick: one process; the inlet waits for the first sample and drains (its own
+default), keeps LSL's clock and does not dejitter; the processors of ezmsg-sigproc are joined in one unit, without
+a message between each; filters are second-order sections with ezmsg's own fast `sosfilt`, its default.
 """
+
+import socket
 
 import ezmsg.core as ez
 import pylsl
 from ezmsg.lsl.units import LSLInfo, LSLInletSettings, LSLInletUnit
-from ezmsg.sigproc.butterworthfilter import ButterworthFilter, ButterworthFilterSettings
-from ezmsg.sigproc.math.abs import Abs, AbsSettings
 from ezmsg.util.messages.axisarray import AxisArray
 
-from bench.peers.receiving import (
-    BAND_HZ,
-    ENVELOPE_HZ,
-    ENVELOPE_ORDER,
-    ORDER,
-    THRESHOLD_UV,
-    Asked,
-    Taken,
-    asked,
-    go_real_time,
-)
+from bench.peers.chains import ezmsg_chain
+from bench.peers.receiving import THRESHOLD_UV, Asked, Taken, asked, go_real_time
 
 
 class Decides(ez.Unit):  # type: ignore[misc]
-    """The end of the graph."""
+    """Everything after the inlet."""
 
     SETTINGS: Asked
     INPUT = ez.InputStream(AxisArray)
 
     async def initialize(self) -> None:
         """Before the first message."""
-        self.taken = Taken(self.SETTINGS)
+        self.taken, self.chain = Taken(self.SETTINGS), ezmsg_chain()
 
     @ez.subscriber(INPUT)  # type: ignore[untyped-decorator]
     async def decide(self, message: AxisArray) -> None:
-        """Compare."""
+        """Filter, compare."""
         count = message.data.shape[0]
         if not count:
             return
-        if (message.data[-1] > THRESHOLD_UV).any():
+        if (self.chain(message).data[-1] > THRESHOLD_UV).any():
             raise RuntimeError("noise is over the threshold")
         if not self.taken.add(float(message.axes["time"].value(count - 1))):
             self.taken.save()
@@ -48,7 +40,7 @@ class Decides(ez.Unit):  # type: ignore[misc]
 
 
 def main() -> None:
-    """Run the graph in one process."""
+    """Run the graph."""
     wanted = asked()
     go_real_time(wanted.priority)
     inlet = LSLInletUnit(
@@ -58,26 +50,15 @@ def main() -> None:
             processing_flags=pylsl.proc_none,
         )
     )
-    low, high = BAND_HZ
-    band = ButterworthFilter(
-        ButterworthFilterSettings(axis="time", coef_type="sos", order=ORDER, cuton=low, cutoff=high)
-    )
-    rectify = Abs(AbsSettings())
-    envelope = ButterworthFilter(
-        ButterworthFilterSettings(
-            axis="time", coef_type="sos", order=ENVELOPE_ORDER, cutoff=ENVELOPE_HZ
-        )
-    )
     decides = Decides(wanted)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = free.getsockname()
     ez.run(
-        INLET=inlet, BAND=band, ABS=rectify, ENVELOPE=envelope, DECIDES=decides,
-        connections=(
-            (inlet.OUTPUT_SIGNAL, band.INPUT_SIGNAL),
-            (band.OUTPUT_SIGNAL, rectify.INPUT_SIGNAL),
-            (rectify.OUTPUT_SIGNAL, envelope.INPUT_SIGNAL),
-            (envelope.OUTPUT_SIGNAL, decides.INPUT),
-        ),
-    )  # fmt: skip
+        components={"INLET": inlet, "DECIDES": decides},
+        connections=((inlet.OUTPUT_SIGNAL, decides.INPUT),),
+        force_single_process=True,
+        graph_address=address,
+    )
 
 
 if __name__ == "__main__":
