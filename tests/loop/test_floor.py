@@ -1,0 +1,34 @@
+"""The floor of the comparison hears every chunk, and counts from the sample's stamp."""
+
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.peers.machine import HERE, ROOT, floor_in_c, sender, session
+
+SECONDS = 1.0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["c", "python", "plain"])
+def test_it_takes_every_chunk(kind: str, tmp_path: Path) -> None:
+    program: tuple[str, ...] = (
+        HERE,
+        "-m",
+        f"bench.peers.{'plain' if kind == 'plain' else 'floor'}",
+    )
+    if kind == "c":
+        compiled = floor_in_c(tmp_path)
+        if compiled is None:
+            pytest.skip("there is no C compiler")
+        program = (compiled,)
+    file = tmp_path / "taken"
+    with session(f"floor-{kind}") as env, sender(env, f"floor-{kind}", 1000.0, 4, 10):
+        command = [*program, f"floor-{kind}", str(SECONDS), str(file), "0"]
+        subprocess.run(command, cwd=ROOT, env=env, check=True, timeout=60)
+    taken_us = np.fromfile(file)
+    assert 50 <= len(taken_us) <= 101  # a hundred chunks, if the machine does not stand still
+    assert (taken_us > 0).all()
+    assert np.median(taken_us) < 10_000  # before the next one
