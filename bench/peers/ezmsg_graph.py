@@ -58,6 +58,7 @@ def main() -> None:
         connections=((inlet.OUTPUT_SIGNAL, decides.INPUT),),
         force_single_process=True,
         graph_address=address,
+        auto_start=True,
     )
 
 

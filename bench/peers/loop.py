@@ -7,14 +7,14 @@ decided on. What is measured is the always-on timing, of SECONDS alone. A trip i
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from typing import Any
 
 from bench.peers.receiving import WARM_UP_S
+from nmesd.certificate import processes, window
 from nmesd.sim.rig import Rig
-from nmesd.wire import CHANNELS, Histogram
+from nmesd.wire import CHANNELS
 
 STREAM = "bench"
 LOOK_S = 0.1
@@ -35,9 +35,9 @@ def sections(rate_hz: float, channels: int) -> dict[str, dict[str, Any]]:
 
 
 def measure(rate_hz: float, channels: int, chunk: int, seconds: float) -> dict[str, Any]:
-    """stages: of histograms; trips: reasons; cpu_percent of one core, of engine and guard."""
-    used = range(1, min(channels, CHANNELS) + 1)
-    with Rig(sections(rate_hz, channels), channels=used) as rig:
+    """stages: of histograms; trips: reasons; what the processes took (`certificate/processes.py`)."""
+    muscles = range(1, min(channels, CHANNELS) + 1)
+    with Rig(sections(rate_hz, channels), channels=muscles) as rig:
         rig.run(
             sys.executable, "-m", "bench.peers.sender",
             *(STREAM, str(rate_hz), str(channels), str(chunk)),
@@ -45,43 +45,21 @@ def measure(rate_hz: float, channels: int, chunk: int, seconds: float) -> dict[s
         rig.arm("bench")
         time.sleep(WARM_UP_S)
         trips: list[str] = []
-        before, began_s, worked = rig.ask("timing")["stages"], time.monotonic(), processor(rig)
+        before, used, began_s = rig.ask("timing")["stages"], processes.usage(rig), time.monotonic()
         while time.monotonic() < began_s + seconds:
             time.sleep(LOOK_S)
             if (now := rig.status())["state"] == "TRIPPED":
                 trips.append(now["trip_reason"])
                 rig.ask("reset", operator="bench")
                 rig.arm("bench")
-        after = rig.ask("timing")["stages"]
-        taken_s = time.monotonic() - began_s
-        percent = {name: 100 * (s - worked[name]) / taken_s for name, s in processor(rig).items()}
+        met = window.between(before, rig.ask("timing")["stages"])
         return {
-            "stages": {name: since(before.get(name), one) for name, one in after.items()},
+            "stages": {
+                name: {"pairs": one.pairs(), "max_ns": one.max_ns} for name, one in met.items()
+            },
             "trips": trips,
-            "cpu_percent": percent,
+            **processes.between(used, processes.usage(rig)),
         }
-
-
-def since(before: dict[str, Any] | None, after: dict[str, Any]) -> dict[str, Any]:
-    """What was counted between the two; the longest is the upper end of the last bucket, if it was before."""
-    left = dict(after["pairs"])
-    for bucket, count in before["pairs"] if before else ():
-        left[bucket] -= count
-    pairs = [[bucket, count] for bucket, count in left.items() if count]
-    met = Histogram.of(pairs, after["max_ns"])
-    return {"pairs": pairs, "max_ns": met.quantile_ns(1.0)}
-
-
-def processor(rig: Rig) -> dict[str, float]:
-    """Seconds of processor time until now, by process."""
-    pids = {"engine": rig.status()["engine_pid"], "guard": rig.guard.process.pid}
-    tick = os.sysconf("SC_CLK_TCK")
-    seconds = {}
-    for name, pid in pids.items():
-        with open(f"/proc/{pid}/stat", encoding="utf-8") as file:  # noqa: PTH123
-            user, system = file.read().rpartition(")")[2].split()[11:13]
-        seconds[name] = (int(user) + int(system)) / tick
-    return seconds
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from bench.peers import hops, latency
 from bench.peers.latency import FLOORS, MNE, NMESD, Case
-from bench.peers.loop import since
 from bench.peers.picture import survivors
 from bench.peers.scale import CHANNELS, CHUNKS, POINTS, RATES_HZ
 from nmesd.wire import Histogram
@@ -55,17 +54,6 @@ def test_chains_are_judged_by_their_means() -> None:
     assert own == "* held: scipy 10.0 × ours at 8 channels (10 asked)"
     assert beside == "* **missed**: ezmsg 14.9 × ours at 8 channels (15 asked)"
     assert grows == "* **missed**: 64 channels cost 3.1 × 8 (3 asked)"
-
-
-def test_what_was_counted_before_does_not_count() -> None:
-    before, after = taken(100, 100, 9000), taken(100, 100, 9000, 100, 300)
-    told = since(
-        {"pairs": before.pairs(), "max_ns": before.max_ns},
-        {"pairs": after.pairs(), "max_ns": after.max_ns},
-    )
-    met = Histogram.of(told["pairs"], told["max_ns"])
-    assert met.count == 2
-    assert 300_000 <= met.max_ns <= 310_000
 
 
 def test_the_picture_s_shares_fall_to_nothing() -> None:

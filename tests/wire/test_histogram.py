@@ -80,3 +80,16 @@ def test_every_second_each_stage_that_was_met_and_never_twice() -> None:
 def test_half_a_pair_is_refused() -> None:
     with pytest.raises(struct.error):
         pairs_of(Timing(1, 1, b"\0" * 7))
+
+
+def test_the_figures_are_in_microseconds() -> None:
+    histogram = Histogram()
+    for us in (*[10] * 98, 20, 30):
+        histogram.add(us * 1000)
+    figures = histogram.figures()
+    assert list(figures) == ["count", "p50_us", "p99_us", "p999_us", "max_us"]
+    assert figures["count"] == 100
+    assert [figures[name] for name in ("p50_us", "p99_us", "p999_us")] == pytest.approx(
+        [10, 20, 30], rel=1 / 32
+    )
+    assert figures["max_us"] == 30
