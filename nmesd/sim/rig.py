@@ -114,6 +114,7 @@ class Rig:
     area_cm2, gate: of [electrodes] and [gate] of guard.toml.
     seen_socket: where the engine looks for the guard, if not at the guard's own socket.
     env: environment of every process, over that of this one.
+    lsl_session: of the streams that are heard; empty: one that nobody else is in.
     """
 
     def __init__(
@@ -130,9 +131,10 @@ class Rig:
         gate: Mapping[str, Any] | None = None,
         seen_socket: str = "guard.sock",
         env: Mapping[str, str] | None = None,
+        lsl_session: str = "",
     ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="nmesd-"))
-        session = self.folder.name
+        session = lsl_session or self.folder.name
         self.guard_socket = str(self.folder / "guard.sock")
         self.control_socket = str(self.folder / "control.sock")
         self._record = ["--record", str(record)] if record else []
