@@ -3,17 +3,13 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-PIP_OF := -m pip --disable-pip-version-check --no-input --quiet
-PIP    := $(BIN)/python $(PIP_OF)
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
 # Wheels only: building a source distribution would fetch and run what no hash covers.
 LOCKED := install --require-hashes --only-binary=:all: --requirement
 
 # Stamps, one for what `demo` needs and one for what `test` needs beyond it.
 RUN := $(VENV)/.stamp-run
 DEV := $(VENV)/.stamp-dev
-# Those that `make peers` measures beside, away from everything else: two, for some of them ask for numpy 1.
-PEERS  := .venv-peers
-NUMPY1 := .venv-peers-numpy1
 
 .PHONY: help setup demo test long check mutate campaign soak detection bench peers install uninstall bundle booted arm64 lock clean
 .DELETE_ON_ERROR:
@@ -25,15 +21,15 @@ help:
 	@echo "make check   style, types and import contracts only"
 	@echo "make campaign  every fault 100 times, with the real processes (an hour and a half; CAMPAIGN_ARGS=...)"
 	@echo "make mutate  change guard, core and detector in three thousand ways: each must be found by a test (half an hour)"
-	@echo "make soak    an hour of the virtual patient with both cores half loaded: does it trip without a reason?"
+	@echo "make soak    two hours of the virtual patient, all telemetry on, both cores half loaded: does it trip without a reason, or grow?"
 	@echo "make detection  how soon an onset is detected, beside the methods of the field; a thousand trains (20 minutes)"
-	@echo "make bench   cost of a decision step; how soon a death is known; timing of pulses"
-	@echo "make peers   latency and cost beside the peers, in one run (half an hour; PEERS_ARGS=--quick: a minute)"
+	@echo "make bench   cost of a decision step; memory, processor, start; how soon a death is known; timing of pulses"
+	@echo "make peers   sample to decision, and the chain, beside other software and the floor (half an hour; fetches it)"
 	@echo "make install   two services on this computer, as root; again: upgrade. make uninstall, make bundle (offline)"
 	@echo "make booted  the services on a Debian that boots in a container, each fault in mid-train; make arm64: as on a Pi"
 	@echo "make setup   the environment in $(VENV) (the others do this by themselves)"
 	@echo "make lock    resolve the dependencies anew (UPGRADE=--upgrade for new versions)"
-	@echo "make clean   remove $(VENV), those of the peers, and caches"
+	@echo "make clean   remove $(VENV) and caches"
 	@echo "PYTHON=...   another Python than python3: 3.11, 3.12 or 3.13"
 
 $(BIN)/.made: .ci/environment.py
@@ -90,40 +86,28 @@ detection: $(DEV)
 	$(BIN)/python -m bench.detection $(DETECTION_ARGS)
 	$(BIN)/python -m bench.artefact
 
+# Environments of their own: what is measured beside us must not decide what we run with.
+# Not wheels alone: libemg is published as source.
+.venv-peers%/.stamp: requirements-peers%.lock .ci/environment.py
+	@echo "setup: packages of $<"
+	@$(PYTHON) .ci/environment.py .venv-peers$*
+	@.venv-peers$*/bin/python -m pip --disable-pip-version-check --no-input --quiet $(subst --only-binary=:all:,--prefer-binary,$(LOCKED)) $<
+	@touch $@
+
+peers: $(DEV) .venv-peers-new/.stamp .venv-peers-old/.stamp
+	$(BIN)/python -m bench.peers $(PEERS_ARGS)
+
 bench: $(DEV)
 	$(BIN)/python bench/hop_cost.py
+	$(BIN)/python bench/lean.py
 	$(BIN)/python bench/death.py
 	$(BIN)/python bench/pulse_timing.py
 
-$(PEERS)/bin/.made $(NUMPY1)/bin/.made: .ci/environment.py
-	@$(PYTHON) .ci/environment.py $(@:/bin/.made=)
-	@touch $@
-
-$(PEERS)/.stamp: $(PEERS)/bin/.made requirements-peers.lock pyproject.toml
-	@echo "setup: packages of requirements-peers.lock"
-	@$(PEERS)/bin/python $(PIP_OF) $(LOCKED) requirements-peers.lock
-	@$(PEERS)/bin/python $(PIP_OF) install --no-deps --no-build-isolation --editable .
-	@touch $@
-
-# libemg has no wheel. Its source is built by the setuptools of the lock: nothing is fetched that no hash covers.
-$(NUMPY1)/.stamp: $(NUMPY1)/bin/.made requirements-peers-numpy1.lock
-	@echo "setup: packages of requirements-peers-numpy1.lock"
-	@awk '/^[^ ]/ { own = /^libemg==/ } !own' $(word 2,$^) > $(NUMPY1)/wheels.lock
-	@awk '/^[^ ]/ { own = /^libemg==/ } own' $(word 2,$^) > $(NUMPY1)/source.lock
-	@$(NUMPY1)/bin/python $(PIP_OF) $(LOCKED) $(NUMPY1)/wheels.lock --no-deps
-	@$(NUMPY1)/bin/python $(PIP_OF) install --require-hashes --no-deps --no-build-isolation \
-		--no-binary libemg --requirement $(NUMPY1)/source.lock
-	@touch $@
-
-peers: $(PEERS)/.stamp $(NUMPY1)/.stamp
-	$(PEERS)/bin/python -m bench.peers --numpy1 $(NUMPY1)/bin/python $(PEERS_ARGS)
-
 # From PyPI alone, whatever index or folder this machine's settings add.
 COMPILE = env -u UV_INDEX -u UV_EXTRA_INDEX_URL -u UV_FIND_LINKS -u UV_CONSTRAINT -u UV_OVERRIDE \
-	$(BIN)/uv pip compile --quiet --no-config --system-certs --no-annotate \
-	--default-index https://pypi.org/simple --universal --python-version 3.11 \
+	$(BIN)/uv pip compile pyproject.toml --quiet --no-config --system-certs --no-annotate \
+	--default-index https://pypi.org/simple --extra monitor --universal --python-version 3.11 \
 	--generate-hashes --custom-compile-command "make lock" $(UPGRADE)
-OURS = pyproject.toml --extra monitor
 
 # As root. Again: upgrade. Configuration and sessions stay. BUNDLE=FOLDER: offline, from `make bundle`.
 install:
@@ -151,13 +135,12 @@ booted arm64: $(DEV)
 	$(BIN)/python -m pytest tests/systemd/$@ $(PYTEST_ARGS)
 
 lock: $(DEV)
-	$(COMPILE) $(OURS) --group build --output-file requirements.lock
-	$(COMPILE) $(OURS) --group dev --constraint requirements.lock --output-file requirements-dev.lock
-	$(COMPILE) $(OURS) --extra peers --group build --constraint requirements-dev.lock \
-		--output-file requirements-peers.lock
-	$(COMPILE) --group peers-numpy1 --output-file requirements-peers-numpy1.lock
+	$(COMPILE) --group build --output-file requirements.lock
+	$(COMPILE) --group dev --constraint requirements.lock --output-file requirements-dev.lock
+	$(COMPILE) --extra peers --constraint requirements.lock --output-file requirements-peers-new.lock
+	$(subst pyproject.toml,bench/peers/old.in,$(subst --extra monitor,,$(COMPILE))) --output-file requirements-peers-old.lock
 
 clean:
-	rm -rf $(VENV) $(PEERS) $(NUMPY1) build dist htmlcov mutants .coverage* .hypothesis .import_linter_cache \
+	rm -rf $(VENV) .venv-peers-* build dist htmlcov mutants .coverage* .hypothesis .import_linter_cache \
 		.mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

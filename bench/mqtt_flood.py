@@ -17,7 +17,7 @@ import time
 from collections import Counter
 from typing import Any, NamedTuple
 
-from bench.soak import STREAM, sections
+from bench.soaking.session import STREAM, sections
 from nmesd.errors import Reason
 from nmesd.sim import loads
 from nmesd.sim.mosquitto import mosquitto

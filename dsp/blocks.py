@@ -51,8 +51,8 @@ class BlockFilter:
         self._stack = np.zeros((self._states + hop_samples, channels))
         self._next = np.zeros_like(self._stack)
         self.input, self._next_input = self._stack[self._states :], self._next[self._states :]
-        self._level = np.zeros(channels)
-        self._shift = np.zeros(channels)
+        # A row for each sample, all the same: arrays of one shape need no broadcasting, half a ufunc's cost.
+        self._level, self._shift = np.zeros((2, hop_samples, channels))
 
     def prime(self, first: Array) -> None:
         """Start afresh, as if the input had been `first` (channels,) for ever."""
@@ -60,11 +60,16 @@ class BlockFilter:
         np.copyto(self._level, first)
         np.multiply(self._level, self._dc_gain, out=self._shift)
 
-    def run(self, x: Array, out: Array) -> Array:
-        """Filter the hop `x` (hop_samples, channels) into `out` (same shape, may be `x`)."""
+    def run(self, x: Array) -> Array:
+        """Filter the hop `x` (hop_samples, channels); give the filter's own memory, same shape.
+
+        It may be overwritten, and is valid until the next hop.
+        """
         # What is written to is given by place here and below: by name it costs a call twice as much.
         np.subtract(x, self._level, self.input)
-        return np.add(self.advance(), self._shift, out)
+        y = self.advance()
+        # Behind a high-pass there is no standing voltage to add.
+        return np.add(y, self._shift, y) if self._dc_gain else y
 
     def advance(self) -> Array:
         """Filter the hop that stands in `input`, primed with zero; give the filter's own memory.

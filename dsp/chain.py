@@ -62,14 +62,16 @@ class Chain:
         "_energy",
         "_envelope",
         "_filter",
-        "_filtered",
         "_hop",
         "_lasted",
         "_min_hops",
         "_none_begins",
+        "_nv_per_uv",
         "_ones",
         "_onsets",
+        "_scaled_nv",
         "_settle_hops",
+        "_shape",
         "_since_restart",
         "_squares",
         "_stuck",
@@ -80,7 +82,8 @@ class Chain:
         """Allocate everything the chain will ever use, for `channels` (at least 1) channels."""
         hop_samples = coefficients.hop_samples
         self._filter = BlockFilter(coefficients.filter_sos, hop_samples, channels)
-        self._filtered = np.zeros((hop_samples, channels))
+        self._shape = (hop_samples, channels)
+        self._scaled_nv, self._nv_per_uv = np.zeros(channels), np.full(channels, _NV_PER_UV)
         self._envelope: Envelope = (
             MovingRms(coefficients, channels)
             if coefficients.rms_hops
@@ -143,8 +146,8 @@ class Chain:
                 chain was made for.
         """
         # Not left to numpy, which would spread one sample or channel over all without a word.
-        if hop.shape != self._filtered.shape:
-            raise ValueError(f"hop has shape {hop.shape}, must be {self._filtered.shape}")
+        if hop.shape != self._shape:
+            raise ValueError(f"hop has shape {hop.shape}, must be {self._shape}")
         if not len(on_nv) == len(off_nv) == self._channels:
             raise ValueError(
                 f"{len(on_nv)} and {len(off_nv)} thresholds for {self._channels} channels"
@@ -161,16 +164,16 @@ class Chain:
         if self._since_restart == 0:
             self._filter.prime(hop[0])
             self._envelope.restart()
-        self._filter.run(hop, self._filtered)
-        np.multiply(self._filtered, self._filtered, self._squares)
+        filtered = self._filter.run(hop)
+        np.multiply(filtered, filtered, self._squares)
         np.dot(self._ones, self._squares, self._energy)  # a sum over the hop, at half its cost
         flags = stuck
         if self._disturbance:
             settled = self._since_restart >= self._settle_hops
             flags |= self._disturbance.run(
-                self._hop, hop, self._filtered, self._energy, on_nv, settled=settled
+                self._hop, hop, filtered, self._energy, on_nv, settled=settled
             )
-        envelope_nv = _nanovolts(self._envelope.run(self._filtered))  # overwrites what was filtered
+        envelope_nv = self._nanovolts(self._envelope.run(filtered))  # overwrites what was filtered
         if self._since_restart < self._settle_hops:
             self._since_restart += 1
             return HopValues(envelope_nv, self._closed, self._closed, flags | SETTLING)
@@ -208,10 +211,10 @@ class Chain:
         self.restart()
         return HopValues(self._zero_nv, self._closed, self._closed, flags)
 
-
-def _nanovolts(envelope_uv: Array) -> tuple[int, ...]:
-    """Rounded half to even, as IEEE 754 does, and clamped: a low-pass may undershoot below zero."""
-    rounded = [round(_NV_PER_UV * value) for value in envelope_uv.tolist()]
-    if min(rounded) < 0 or max(rounded) > MAX_ENVELOPE_NV:  # seldom, so looked at as a whole
-        rounded = [min(max(value, 0), MAX_ENVELOPE_NV) for value in rounded]
-    return tuple(rounded)
+    def _nanovolts(self, envelope_uv: Array) -> tuple[int, ...]:
+        """Rounded half to even, as IEEE 754 does, and clamped: a low-pass may undershoot below zero."""
+        np.multiply(envelope_uv, self._nv_per_uv, self._scaled_nv)
+        rounded = tuple(map(round, self._scaled_nv.tolist()))
+        if min(rounded) < 0 or max(rounded) > MAX_ENVELOPE_NV:  # seldom, so looked at as a whole
+            rounded = tuple([min(max(value, 0), MAX_ENVELOPE_NV) for value in rounded])
+        return rounded

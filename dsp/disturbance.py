@@ -52,7 +52,7 @@ class Disturbance:
 
     __slots__ = (
         "_average", "_band_unit", "_change", "_every", "_flags", "_fresh", "_left", "_looks", "_mean",
-        "_mean_of", "_new", "_on_nv", "_on_uv2", "_settle", "_share", "_step", "_until",
+        "_mean_of", "_new", "_on_nv", "_on_uv2", "_rows", "_settle", "_share", "_step", "_until", "_waves",
     )  # fmt: skip
 
     def __init__(self, coefficients: ChainCoefficients, channels: int) -> None:
@@ -65,11 +65,22 @@ class Disturbance:
         self._share = np.broadcast_to(share[:, None], shape).copy()
         self._step = [2 * math.pi * hop_s * hz for hz in _HUM_HZ]
         self._mean_of = np.full(coefficients.hop_samples, 1.0 / coefficients.hop_samples)
-        self._band_unit = 1.0 / coefficients.hop_samples
+        self._band_unit = np.full(channels, 1.0 / coefficients.hop_samples)
         self._mean, self._left = np.zeros(channels), np.zeros(channels)
         self._on_nv: tuple[int, ...] = ()
         self._on_uv2 = np.zeros(channels)
         self._new, self._average, self._change = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+        # Views, made once: of what is averaged, by name; and the level's fast and slow average.
+        new, average = self._new, self._average
+        self._rows = (
+            new[: _SLOW + 1],
+            new[_MOVEMENT],
+            new[_BAND],
+            new[_HUM:],
+            average[_FAST],
+            average[_SLOW],
+        )
+        self._waves = np.zeros((2 * len(_HUM_HZ), 1))
         self._until = dict.fromkeys((LEAD_OFF, MAINS, MOVEMENT), 0)
         self._looks = self._flags = 0
         self._fresh = True
@@ -121,13 +132,14 @@ class Disturbance:
             self._fresh = False
             average.fill(0.0)
             average[: _SLOW + 1] = mean_uv
-        new[: _SLOW + 1] = mean_uv
-        moved = np.subtract(average[_FAST], average[_SLOW], change[_FAST])
-        np.multiply(moved, moved, new[_MOVEMENT])
-        np.multiply(energy_uv2, self._band_unit, new[_BAND])
+        levels, movement, band, hum, fast, slow = self._rows
+        levels[:] = mean_uv
+        np.subtract(fast, slow, movement)
+        np.multiply(movement, movement, movement)
+        np.multiply(energy_uv2, self._band_unit, band)
         angles = [step * number for step in self._step]
-        waves = np.array([*map(math.cos, angles), *map(math.sin, angles)])
-        np.multiply.outer(waves, left_uv, out=new[_HUM:])
+        self._waves[:, 0] = [*map(math.cos, angles), *map(math.sin, angles)]
+        np.multiply(self._waves, left_uv, hum)
         np.subtract(new, average, change)
         np.multiply(change, self._share, change)
         np.add(average, change, average)

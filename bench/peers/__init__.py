@@ -1,1 +1,1 @@
-"""nmesd beside its peers and the floor: from sample to decision over LSL, cost per hop, scale. `__main__.py` first."""
+"""nmesd beside other software for the same work, all on one machine in one run: see __main__.py."""

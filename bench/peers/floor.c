@@ -1,122 +1,95 @@
-/* The floor: pull from LSL, write a frame, nothing else; another process stamps its receipt.
+/* The floor: liblsl itself, no Python. Pulls, writes a frame as long as a lease to another process, which reads the
+ * clock. Nothing is processed. Compiled when it is measured, against the liblsl that pylsl brings; the prototypes are
+ * those of lsl_c.h, liblsl 1.16 and later.
  *
- *     floor SOURCE_ID CHANNELS RATE_HZ FRAME_BYTES OUT REAL_TIME(0|1) PRIORITY SINK_PRIORITY
- *
- * Rows of sample_ns, decided_ns, received_ns, 0 (int64) go to OUT when SIGTERM has come. On stdout, JSON lines:
- * {"event": "rights", "missing": [...]}, {"event": "heard"}. Linked against the liblsl that pylsl brings.
+ *     floor STREAM SECONDS FILE PRIORITY      FILE: doubles, microseconds
  */
 #define _GNU_SOURCE
-#include <errno.h>
-#include <math.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-/* lsl_c.h, as far as it is used */
-typedef struct lsl_streaminfo_struct_ *lsl_streaminfo;
-typedef struct lsl_inlet_struct_ *lsl_inlet;
-int32_t lsl_resolve_byprop(lsl_streaminfo *, uint32_t, const char *, const char *, int32_t, double);
-lsl_inlet lsl_create_inlet(lsl_streaminfo, int32_t max_buflen, int32_t max_chunklen, int32_t recover);
-void lsl_open_stream(lsl_inlet, double, int32_t *);
-double lsl_pull_sample_f(lsl_inlet, float *, int32_t, double, int32_t *);
-unsigned long lsl_pull_chunk_f(lsl_inlet, float *, double *, unsigned long, unsigned long, double,
-                               int32_t *);
+enum { LEASE_BYTES = 158, MOST = 200000, CHANNELS = 64, SAMPLES = 4096 };
+#define WARM_UP_S 2.0
 
-enum { ROWS = 1 << 18, WIDTH = 4 };
-static volatile sig_atomic_t ending;
+typedef void *handle;
+extern int lsl_resolve_byprop(handle *, unsigned, const char *, const char *, int, double);
+extern handle lsl_create_inlet(handle, int, int, int);
+extern void lsl_open_stream(handle, double, int *);
+extern int lsl_get_channel_count(handle);
+extern double lsl_pull_sample_f(handle, float *, int, double, int *);
+extern unsigned long lsl_pull_chunk_f(handle, float *, double *, unsigned long, unsigned long, double, int *);
 
-static void end(int number) { (void)number; ending = 1; }
-
-static int64_t now_ns(void) {
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000LL + t.tv_nsec;
+static double now_s(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec + t.tv_nsec * 1e-9;
 }
 
-/* 0 if all was granted */
-static int go_real_time(int priority) {
-	struct sched_param param = {.sched_priority = priority};
-	int lacking = mlockall(MCL_CURRENT | MCL_FUTURE) != 0;
-	return sched_setscheduler(0, SCHED_FIFO, &param) != 0 || lacking;
+static void real_time(int priority) {
+    struct sched_param parameter = {.sched_priority = priority};
+    if (!priority) return;
+    if (mlockall(MCL_CURRENT | MCL_FUTURE) || sched_setscheduler(0, SCHED_FIFO, &parameter)) {
+        perror("no real-time rights");
+        exit(1);
+    }
 }
 
-static int receive(int fd, size_t size, const char *out) {
-	int64_t *rows = calloc(ROWS, WIDTH * sizeof *rows);
-	char *frame = malloc(size);
-	size_t count = 0;
-	if (!rows || !frame) return 1;
-	memset(rows, 0, (size_t)ROWS * WIDTH * sizeof *rows); /* touched */
-	for (;;) {
-		fd_set set;
-		FD_ZERO(&set);
-		FD_SET(fd, &set);
-		if (select(fd + 1, &set, NULL, NULL, NULL) < 0 && errno == EINTR) continue;
-		ssize_t got = recv(fd, frame, size, 0);
-		int64_t at_ns = now_ns();
-		if (got <= 0) break;
-		if (count == ROWS) return 1;
-		memcpy(rows + count * WIDTH, frame, 2 * sizeof *rows);
-		rows[count++ * WIDTH + 2] = at_ns;
-		if (count == 1) {
-			printf("{\"event\": \"heard\"}\n");
-			fflush(stdout);
-		}
-	}
-	FILE *file = fopen(out, "wb");
-	if (!file || fwrite(rows, WIDTH * sizeof *rows, count, file) != count) return 1;
-	return fclose(file) != 0;
+static double taken_us[MOST];
+
+static void reads(int end, double seconds, const char *file) {
+    double from_s = now_s() + WARM_UP_S, to_s = from_s + seconds, stamp_s;
+    char frame[LEASE_BYTES];
+    long count = 0;
+    while (count < MOST && recv(end, frame, sizeof frame, 0) > 0) {
+        double at_s = now_s();
+        if (at_s >= to_s) break;
+        memcpy(&stamp_s, frame, sizeof stamp_s);
+        if (at_s >= from_s) taken_us[count++] = (at_s - stamp_s) * 1e6;
+    }
+    FILE *out = fopen(file, "wb");
+    if (!out || fwrite(taken_us, sizeof *taken_us, count, out) != (size_t)count || fclose(out)) exit(1);
 }
 
 int main(int argc, char **argv) {
-	if (argc != 9) return 2;
-	int channels = atoi(argv[2]), real_time = atoi(argv[6]), pair[2];
-	unsigned long most = (unsigned long)atof(argv[3]); /* a second */
-	size_t size = (size_t)atoi(argv[4]);
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) != 0) return 1;
-	pid_t sink = fork();
-	if (sink == 0) {
-		close(pair[0]);
-		signal(SIGTERM, SIG_IGN); /* ends when nobody writes any more */
-		if (real_time) go_real_time(atoi(argv[8]));
-		return receive(pair[1], size, argv[5]);
-	}
-	close(pair[1]);
-	signal(SIGTERM, end);
-	int lacking = real_time ? go_real_time(atoi(argv[7])) : 0; /* before liblsl starts threads */
-	printf("{\"event\": \"rights\", \"missing\": [%s]}\n",
-	       !real_time ? "\"not asked for\"" : lacking ? "\"not granted\"" : "");
-	fflush(stdout);
-	lsl_streaminfo info;
-	int32_t error = 0;
-	if (lsl_resolve_byprop(&info, 1, "source_id", argv[1], 1, 10.0) != 1) return 1;
-	lsl_inlet inlet = lsl_create_inlet(info, 1, 0, 0);
-	lsl_open_stream(inlet, 10.0, &error);
-	float *samples = malloc(most * (size_t)channels * sizeof *samples);
-	double *stamps = malloc(most * sizeof *stamps);
-	char *frame = calloc(1, size);
-	if (error || !samples || !stamps || !frame) return 1;
-	while (!ending) {
-		/* as pylsl does it for min_samples=1: wait for one, take along what is there */
-		double stamp = lsl_pull_sample_f(inlet, samples, channels, 0.1, &error);
-		if (stamp == 0.0) continue;
-		unsigned long got = lsl_pull_chunk_f(inlet, samples, stamps, most * (unsigned long)channels,
-		                                     most, 0.0, &error);
-		if (got) stamp = stamps[got / (unsigned long)channels - 1];
-		int64_t times[2] = {llround(stamp * 1e9), now_ns()};
-		memcpy(frame, times, sizeof times);
-		if (write(pair[0], frame, size) != (ssize_t)size) return 1;
-	}
-	close(pair[0]);
-	int status = 1;
-	waitpid(sink, &status, 0);
-	_exit(status != 0); /* liblsl's own threads are not waited for */
+    static float samples[SAMPLES * CHANNELS];
+    static double stamps[SAMPLES];
+    int pair[2], priority = argc == 5 ? atoi(argv[4]) : 0, error = 0;
+    handle info;
+    char frame[LEASE_BYTES] = {0};
+    if (argc != 5 || socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair)) return 2;
+    if (lsl_resolve_byprop(&info, 1, "name", argv[1], 1, 10.0) != 1) return 3;
+    pid_t child = fork();
+    if (!child) {
+        close(pair[0]);
+        real_time(priority ? priority + 10 : 0);
+        reads(pair[1], atof(argv[2]), argv[3]);
+        _exit(0);
+    }
+    close(pair[1]);
+    signal(SIGPIPE, SIG_IGN);
+    real_time(priority);
+    int channels = lsl_get_channel_count(info);
+    handle inlet = lsl_create_inlet(info, 1, 0, 0);
+    lsl_open_stream(inlet, 10.0, &error);
+    if (error || channels > CHANNELS) return 4;
+    for (;;) {
+        double stamp_s = lsl_pull_sample_f(inlet, samples, channels, 1.0, &error);
+        if (error) return 5;
+        if (stamp_s == 0.0) continue;
+        unsigned long more = lsl_pull_chunk_f(inlet, samples, stamps, (unsigned long)SAMPLES * channels, SAMPLES, 0.0, &error);
+        if (more) stamp_s = stamps[more / channels - 1];
+        memcpy(frame, &stamp_s, sizeof stamp_s);
+        if (send(pair[0], frame, sizeof frame, 0) < 0) break; /* the reader has enough */
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 6;
 }

@@ -1,161 +1,219 @@
-"""(a) From sample to decision over LSL: all entrants in turn, idle and loaded, with and without real-time rights."""
+"""(a) and (d): sample to decision over LSL, with and without real-time rights, idle and with every core busy."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final, NamedTuple
+import json
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from bench.peers.entrants import Entrant
-from bench.peers.judge import Met, Times, figures, joined, meet, told
-from bench.peers.place import BenchError, Place, Stream, place
-from nmesd.sim import loads
-from nmesd.sim.rig import RigError
-from nmesd.sim.witness import stolen_s
+from bench.peers.loop import STREAM
+from bench.peers.machine import (
+    HERE,
+    PEERS,
+    ROOT,
+    floor_in_c,
+    load,
+    sender,
+    session,
+    without_rights,
+)
+from nmesd.realtime import ENGINE_PRIORITY
+from nmesd.wire import Histogram
 
-SETTLE_S: Final = 1.0
-AFTER_S: Final = 0.3  # for the last chunks to be decided on
-LOOK_S: Final = 0.05
-START_S: Final = 15.0  # to bring an entrant up and down, for the sender's memory
-Tell = Callable[[str, float], None]  # what is done now, and the share that is done
+RATE_HZ, CHANNELS, CHUNK = 2000.0, 8, 2  # chunks of 1 ms
+NMESD = "nmesd, sample to guard"
+FLOORS = ("floor: liblsl alone, in C", "floor: liblsl alone, in Python")
+MNE = ("mne-lsl StreamLSL, polled each ms", "mne-lsl StreamLSL, acquire() in a loop")
+PLAIN, EZMSG = "pylsl and scipy, plain", "ezmsg-lsl and ezmsg-sigproc"
+ROWS = (*FLOORS, NMESD, PLAIN, *MNE, EZMSG)
+SPARE_S = 40.0  # to start and to end
 
 
-class Condition(NamedTuple):
-    """Under which all are measured."""
+class Case(NamedTuple):
+    """The machine's state in a measurement."""
 
+    rights: bool
     loaded: bool
-    real_time: bool
 
     @property
     def text(self) -> str:
         """For people."""
-        load = "every core busy" if self.loaded else "idle"
-        return f"{load}, {'with' if self.real_time else 'without'} real-time rights"
+        rights = "with real-time rights" if self.rights else "without"
+        return f"{rights}, {'every core busy' if self.loaded else 'idle'}"
 
 
-CONDITIONS: Final = (
-    Condition(loaded=False, real_time=True),
-    Condition(loaded=True, real_time=True),
-    Condition(loaded=False, real_time=False),
-    Condition(loaded=True, real_time=False),
-)
+CASES = tuple(Case(rights, loaded) for rights in (True, False) for loaded in (False, True))
+Results = dict[Case, dict[str, Histogram]]
 
 
-class Slice(NamedTuple):
-    """One entrant, for a few seconds."""
-
-    met: Met
-    sample_ns: Times  # of the decisions in that time
-    received_ns: Times
-    stolen_s: float
-    missing_rights: list[str]
-    facts: dict[str, Any]
-
-
-@contextlib.contextmanager
-def burning() -> Iterator[None]:
-    """Every core busy, at normal priority."""
-    burners = [loads.started("burn", core, 1.0) for core in sorted(os.sched_getaffinity(0))]
-    try:
-        yield
-    finally:
-        for one in burners:
-            loads.ended(one)
-
-
-def measure(here: Place, entrant: Entrant, condition: Condition, seconds: float) -> Slice:
-    """Raises NmesdError if it does not come up or does not last."""
-    with (
-        entrant.start(place=here, real_time=condition.real_time) as running,
-        burning() if condition.loaded else contextlib.nullcontext(),
-    ):
-        _watch(running.watch, SETTLE_S)
-        from_ns, stolen = time.monotonic_ns(), stolen_s()
-        _watch(running.watch, seconds)
-        to_ns, stolen = time.monotonic_ns(), stolen_s() - stolen
-        _watch(running.watch, AFTER_S)
-        sent_ns = here.sent_ns(from_ns, to_ns)
-        rights = running.missing_rights
-        if condition.real_time and rights:
-            raise BenchError(f"{entrant.name}: no real-time rights: {'; '.join(rights)}")
-        if not condition.real_time and not rights:
-            raise BenchError(f"{entrant.name}: real-time rights, and none were meant")
-        made = running.end()
-    inside = (made.sample_ns >= from_ns) & (made.sample_ns < to_ns)
-    return Slice(
-        meet(sent_ns, made), made.sample_ns[inside], made.received_ns[inside], stolen, rights,
-        running.facts(),
-    )  # fmt: skip
-
-
-def _watch(look: Callable[[], None], seconds: float) -> None:
-    until_s = time.monotonic() + seconds
-    while (left_s := until_s - time.monotonic()) > 0:
-        look()
-        time.sleep(min(LOOK_S, left_s))
-
-
-def latency(
-    entrants: Sequence[Entrant], conditions: Sequence[Condition], *,
-    seconds: float, repeats: int, tell: Tell,
-) -> dict[str, Any]:  # fmt: skip
-    """{"stream", "seconds", "repeats", "rows": one for each entrant and condition}. Raises BenchError.
-
-    In every repeat another entrant is first, so that a machine that changes does so for all of them.
-    """
-    present = [one for one in entrants if not one.lacking]
-    slices: dict[tuple[str, Condition], list[Slice]] = {}
-    failed: dict[tuple[str, Condition], str] = {}
-    total, done = repeats * len(conditions) * len(present), 0
-    stream = Stream()
-    with place(stream, total * (seconds + START_S) + 60) as here:
-        for repeat in range(repeats):
-            for condition in conditions:
-                first = repeat * len(present) // repeats
-                for one in (*present[first:], *present[:first]):
-                    tell(f"{one.name}: {condition.text}", done / total)
-                    done += 1
+def measure(
+    seconds: float, rounds: int, cases: tuple[Case, ...], tick: Callable[[str], None]
+) -> tuple[Results, list[str]]:
+    """Everything in turns, so that all of them see the same machine. Also what went wrong, in words."""
+    results: Results = {case: {} for case in cases}
+    wrong: list[str] = []
+    with tempfile.TemporaryDirectory(prefix="nmesd-peers-") as folder:
+        floor = floor_in_c(Path(folder))
+        if floor is None:
+            wrong.append(f"{FLOORS[0]}: no C compiler here, not measured")
+        for _ in range(rounds):
+            for case in cases:
+                for receiver in receivers(floor, case):
+                    name = receiver.name
+                    tick(f"{case.text}: {name}")
                     try:
-                        part = measure(here, one, condition, seconds)
-                        slices.setdefault((one.name, condition), []).append(part)
-                    except (BenchError, RigError) as error:
-                        failed[one.name, condition] = str(error)
-    rows = []
-    for condition in conditions:
-        for one in entrants:
-            row = {"name": one.name, "about": one.about, "peer": one.peer, **condition._asdict()}
-            parts = slices.get((one.name, condition))
-            lacking = one.lacking or failed.get((one.name, condition), "")
-            rows.append({**row, "lacking": lacking, **(_row(parts) if parts else {})})
+                        met = one(receiver, case, seconds, Path(folder) / "taken")
+                    except (RuntimeError, subprocess.TimeoutExpired) as error:
+                        wrong.append(f"{name}, {case.text}: {error}")
+                        continue
+                    results[case].setdefault(name, Histogram()).merge(met.taken)
+                    wrong += [f"{name}, {case.text}: {text}" for text in met.wrong]
+    return results, wrong
+
+
+class Met(NamedTuple):
+    """What one turn came to."""
+
+    taken: Histogram
+    wrong: list[str]
+
+
+class Receiver(NamedTuple):
+    """One row, and the program that makes it, which takes the arguments of receiving.py before `last`."""
+
+    name: str
+    program: tuple[str, ...]
+    last: tuple[str, ...] = ()
+
+
+def receivers(floor: str | None, case: Case) -> Iterator[Receiver]:
+    """All that can be measured here."""
+    if floor is not None:
+        yield Receiver(FLOORS[0], (floor,))
+    yield Receiver(FLOORS[1], (HERE, "-m", "bench.peers.floor"))
+    yield Receiver(NMESD, (HERE, "-m", "bench.peers.loop"))
+    yield Receiver(PLAIN, (HERE, "-m", "bench.peers.plain"))
+    if Path(PEERS).exists():
+        yield Receiver(MNE[0], (PEERS, "-m", "bench.peers.mne_stream"), ("polled",))
+        # In a real-time class it would wait for nothing on a core of its own, and starve what brings its samples.
+        if not case.rights:
+            yield Receiver(MNE[1], (PEERS, "-m", "bench.peers.mne_stream"), ("acquired",))
+        yield Receiver(EZMSG, (PEERS, "-m", "bench.peers.ezmsg_graph"))
+
+
+def one(receiver: Receiver, case: Case, seconds: float, file: Path) -> Met:
+    """One receiver, once. Raises RuntimeError, TimeoutExpired."""
+    with load(loaded=case.loaded):
+        if receiver.name == NMESD:
+            return own(case, seconds)
+        with session("nmesd-peers") as env, sender(env, STREAM, RATE_HZ, CHANNELS, CHUNK):
+            file.unlink(missing_ok=True)
+            priority = ENGINE_PRIORITY if case.rights else 0
+            common = (STREAM, str(seconds), str(file), str(priority))
+            run((*receiver.program, *common, *receiver.last), case, seconds, env)
+    taken = Histogram()
+    for ns in (np.fromfile(file) * 1000).astype(int).tolist():
+        taken.add(ns)
+    expected = seconds * RATE_HZ / CHUNK
+    few = taken.count < expected / 2
+    return Met(taken, [f"{taken.count} deliveries of {expected:.0f} chunks"] if few else [])
+
+
+def own(
+    case: Case,
+    seconds: float,
+    channels: int = CHANNELS,
+    rate_hz: float = RATE_HZ,
+    chunk: int = CHUNK,
+) -> Met:
+    """Engine and guard. Raises RuntimeError, TimeoutExpired."""
+    command = (
+        HERE,
+        "-m",
+        "bench.peers.loop",
+        str(rate_hz),
+        str(channels),
+        str(chunk),
+        str(seconds),
+    )
+    met = json.loads(run(command, case, seconds, None))
+    stage = met["stages"].get("sample_to_guard", {"pairs": [], "max_ns": 0})
+    taken = Histogram.of(stage["pairs"], stage["max_ns"])
+    return Met(taken, [f"tripped, {reason}" for reason in met["trips"]])
+
+
+def run(command: tuple[str, ...], case: Case, seconds: float, env: dict[str, str] | None) -> str:
+    """Its standard output."""
+    done = subprocess.run(
+        command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=seconds + SPARE_S,
+        preexec_fn=None if case.rights else without_rights,
+    )  # fmt: skip
+    if done.returncode:
+        raise RuntimeError(done.stderr.strip().splitlines()[-1:] or f"exit code {done.returncode}")
+    return done.stdout
+
+
+def markdown(results: Results, wrong: list[str]) -> str:
+    """A table for each case, then what was asked and what came of it."""
+    lines = []
+    for case, rows in results.items():
+        lines += [f"\n**{case.text}**\n", "| | deliveries | p50, µs | p99 | p99.9 | longest |"]
+        lines.append("|---|--:|--:|--:|--:|--:|")
+        for name in ROWS:
+            if name in rows:
+                count, *us = rows[name].figures().values()
+                lines.append(
+                    f"| {name} | {count} | " + " | ".join(f"{one:.0f}" for one in us) + " |"
+                )
+    lines += ["", *verdicts(results)]
+    return "\n".join([*lines, *(f"* {text}" for text in wrong)]) + "\n"
+
+
+def verdicts(results: Results) -> list[str]:
+    """Every target with its figure."""
+    told = []
+    for case, rows in results.items():
+        if not case.rights or NMESD not in rows:
+            continue
+        own_50, own_99, own_999 = (rows[NMESD].quantile_ns(share) for share in (0.5, 0.99, 0.999))
+        for name in FLOORS:
+            if name in rows:
+                p50, p99 = (
+                    own_50 / rows[name].quantile_ns(0.5),
+                    own_99 / rows[name].quantile_ns(0.99),
+                )
+                told.append(_line(p50 <= 1.5, f"{case.text}: p50 {p50:.2f} × {name} (1.5 asked)"))
+                told.append(_line(p99 <= 2.0, f"{case.text}: p99 {p99:.2f} × {name} (2 asked)"))
+        told.append(
+            _line(own_999 < 2e6, f"{case.text}: p99.9 {own_999 / 1e6:.2f} ms (under 2 asked)")
+        )
+        for name in (*MNE, EZMSG):
+            if name in rows:
+                p50, p99 = (
+                    rows[name].quantile_ns(0.5) / own_50,
+                    rows[name].quantile_ns(0.99) / own_99,
+                )
+                told.append(
+                    _line(p50 >= 3, f"{case.text}: p50 of {name} {p50:.1f} × ours (3 asked)")
+                )
+                told.append(
+                    _line(p99 >= 5, f"{case.text}: p99 of {name} {p99:.1f} × ours (5 asked)")
+                )
+    return told
+
+
+def _line(held: bool, text: str) -> str:  # noqa: FBT001 - a verdict
+    return f"* {'held' if held else '**missed**'}: {text}"
+
+
+def plain(results: Results) -> dict[str, Any]:
+    """For --json."""
     return {
-        "stream": stream._asdict(),
-        "seconds": seconds,
-        "repeats": repeats,
-        "rows": rows,
+        case.text: {name: {**met.figures(), "pairs": met.pairs()} for name, met in rows.items()}
+        for case, rows in results.items()
     }
-
-
-def _row(parts: list[Slice]) -> dict[str, Any]:
-    """Of all slices together; and each slice's own median and 99th percentile, which show how alike they are."""
-    own = [figures(part.met.received_ns[part.met.own]) for part in parts]
-    return {
-        **told(joined([part.met for part in parts])),
-        "slices": [{name: one.get(name) for name in ("p50_us", "p99_us")} for one in own],
-        "stolen_s": round(sum(part.stolen_s for part in parts), 2),
-        "facts": [part.facts for part in parts],
-        "tail": _tail([part.met for part in parts]),
-    }
-
-
-def _tail(parts: list[Met]) -> list[list[float]]:
-    """[share of decisions that took longer, microseconds], for the picture."""
-    ns = np.concatenate([part.received_ns[part.own] for part in parts])
-    if not len(ns):
-        return []
-    shares = np.logspace(0, -np.log10(len(ns)), 200)
-    values = np.quantile(ns, 1 - shares) / 1000
-    return [[float(a), float(b)] for a, b in zip(shares, values, strict=True)]

@@ -57,8 +57,13 @@ class Bench:
 
     def arm(self) -> None:
         """As an operator would. What forbids it is told by the trips, or by what is not measured."""
-        with contextlib.suppress(RigError):
+        with contextlib.suppress(RigError, LinkError):
             self.rig.arm("certificate")
+
+    def reset(self) -> None:
+        """As an operator would; a daemon that does not answer in time is asked again in the next turn."""
+        with contextlib.suppress(LinkError):
+            self.rig.ask("reset", operator="certificate")
 
     def turn(self) -> dict[str, Any]:
         """Look once: a trip is reset, an attempt is ordered when it is due. Gives the status."""
@@ -67,8 +72,7 @@ class Bench:
         now = self.rig.status()
         if now["state"] == "TRIPPED":
             self.trips.append(self._tripped(now))
-            with contextlib.suppress(LinkError):
-                self.rig.ask("reset", operator="certificate")
+            self.reset()
         elif now["state"] == "DISARMED":
             self.arm()
         elif now["state"] == "READY" and time.monotonic() > self._due_s:

@@ -63,16 +63,16 @@ def between(before: Usage, after: Usage) -> dict[str, Any]:
 
 
 def rights(rig: Rig) -> dict[str, Any]:
-    """Scheduler, priority and locked memory of guard and engine, as the kernel says."""
+    """Scheduler, priority or niceness, and locked memory, as the kernel says."""
     now = usage(rig)
     return {
         name: {
             "scheduler": _POLICIES.get(os.sched_getscheduler(pid), "other"),
             "priority": os.sched_getparam(pid).sched_priority,
+            "nice": os.getpriority(os.PRIO_PROCESS, pid),
             "locked_mb": round(_kb(pid, "VmLck") / 1024, 1),
         }
         for name, pid in now.pids.items()
-        if name != "daemon"
     }
 
 

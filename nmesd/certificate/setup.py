@@ -26,6 +26,7 @@ from nmesd.sim.spec import PatientSpec
 from nmesd.units import NS_PER_S, UA_PER_MA
 
 STREAM: Final = "certificate"
+SERVICE_NICE: Final = -5  # of systemd/nmesd.service
 OF_PERSONS: Final = ("rest_s", "duty_percent", "trains_per_min", "dose_mc", "session_min")
 DRIVERS: Final = {"sim": "sim", "p24": "sciencemode4", "rehastim2": "sciencemode2"}
 NO_CURRENT: Final = ("sim", "null")  # drivers with no device behind them
@@ -118,6 +119,7 @@ def read_setup(config: Path, guard_config: Path, device: str) -> Setup:
             "area_cm2": text["electrodes"]["area_cm2"],
             "port": stimulator["port"] if device == "real" else "",
             "gate": gate,
+            "daemon_nice": SERVICE_NICE,
         },
     )  # fmt: skip
 

@@ -115,7 +115,8 @@ def _misses(part: Mapping[str, Any]) -> str:
 
 def _rights(part: Mapping[str, Any]) -> str:
     return ", ".join(
-        f"{name} {one['scheduler']} {one['priority']}" for name, one in part["rights"].items()
+        f"{name} {one['scheduler']} {one['priority'] or one['nice']}"
+        for name, one in part["rights"].items()
     )
 
 
@@ -149,7 +150,7 @@ _ROWS: Final[tuple[Row, ...]] = (
     ("processor, % of one core: engine, guard, daemon", _shares),
     ("resident memory, MB: engine, guard, daemon", _memory),
     ("from `nmesd run` to ready", lambda part: f"{part['ready_s']:.2f} s"),
-    ("scheduler", _rights),
+    ("scheduler, priority or niceness", _rights),
     ("the machine: busy", lambda part: f"{part['machine_busy_pct']:.0f} %"),
     ("the machine: stood still for over 1 ms", _stalls),
 )

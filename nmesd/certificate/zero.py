@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -10,6 +11,7 @@ from statistics import median
 from typing import Any, Final
 
 from nmesd.certificate.verdict import as_ms
+from nmesd.errors import LinkError
 from nmesd.sim.rig import Rig
 from nmesd.units import NS_PER_S
 
@@ -90,6 +92,7 @@ class Stopping:
         while time.monotonic_ns() < until_ns:
             now = self._rig.status()
             if now.get("engine_pid") not in (None, 0, pid) and now["state"] == "TRIPPED":
-                self._rig.ask("reset", operator="certificate")
-                return
+                with contextlib.suppress(LinkError):
+                    self._rig.ask("reset", operator="certificate")
+                    return
             time.sleep(0.05)

@@ -27,6 +27,10 @@ def run(
 
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it must not end a daemon that is not up yet
 
+    from nmesd.daemon.designing import DESIGNER
+
+    DESIGNER.go_elsewhere()  # first: scipy loads there while all this loads here
+
     from nmesd.daemon.logs import configure
     from nmesd.daemon.process import run as run_daemon
 

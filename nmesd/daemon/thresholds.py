@@ -10,6 +10,8 @@ import numpy as np
 from dsp.calibration import Calibration
 from dsp.coefficients import ChainCoefficients
 from dsp.measured import measure
+from dsp.spec import ChainSpec
+from nmesd.daemon.designing import DESIGNER
 from nmesd.daemon.patient import MuscleSection, ThresholdSection
 from nmesd.daemon.settings import FilterSection, read_settings
 from nmesd.errors import ConfigError
@@ -47,10 +49,8 @@ class Thresholds(NamedTuple):
 
 def coefficients_of(rate_hz: float, rail_uv: float, band: FilterSection) -> ChainCoefficients:
     """Design the chain. Raises ConfigError."""
-    from dsp.design import ChainSpec, design  # noqa: PLC0415 - scipy: once, at start, and nowhere else
-
     try:
-        return design(
+        return DESIGNER.design(
             ChainSpec(
                 rate_mhz=round(rate_hz * MHZ_PER_HZ),
                 band_low_hz=band.band_low_hz,

@@ -10,7 +10,7 @@ import sys
 
 from nmesd.engine.settings import EngineSettings
 from nmesd.errors import LinkError
-from nmesd.realtime import ENGINE_PRIORITY, go_real_time
+from nmesd.realtime import ENGINE_PRIORITY, go_real_time, lock_code
 from nmesd.wire import Link, Settings
 from nmesd.wire.lifeline import Watch
 
@@ -29,12 +29,16 @@ def main() -> int:
         sys.stderr.write(f"engine cannot start: {error}\n")
         return 2
     pylsl.util.set_config_content(settings.lsl_config)
-    missing = go_real_time(ENGINE_PRIORITY)  # before the inlet, whose threads inherit it
+    # Before the inlet, whose threads inherit it.
+    missing = go_real_time(ENGINE_PRIORITY, whole=False)
     for lack in missing:
         sys.stderr.write(f"engine: {lack}\n")
 
     from nmesd.engine.process import Engine  # noqa: PLC0415 - needs pylsl configured
 
+    lock_code(
+        but="/numpy.libs/"
+    )  # LAPACK, and OpenBLAS for every processor there is: 25 MB that nobody runs
     lifeline = Watch(arguments.lifeline)
     lifeline.watch()
     engine = Engine(settings, daemon, lifeline)

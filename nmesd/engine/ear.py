@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 from dsp.coefficients import ChainCoefficients
@@ -24,6 +25,13 @@ _SEARCHING: Final = (
     Reason.EMG_MISMATCH,
     Reason.EMG_STREAM_CHANGED,
 )
+
+
+def columns(channels: Sequence[int]) -> slice | list[int]:
+    """Picks these of all columns: neighbours as a slice, which numpy does not copy."""
+    first, last = channels[0], channels[-1]
+    neighbours = list(channels) == list(range(first, last + 1))
+    return slice(first, last + 1) if neighbours else list(channels)
 
 
 class Source(Protocol):
@@ -48,10 +56,10 @@ class Ear:
         assert settings.stream is not None  # noqa: S101 - or nobody would listen
         assert settings.chain is not None  # noqa: S101
         self._spec: StreamSpec = settings.stream
-        self._channels = self._spec.channels
+        self._columns = columns(self._spec.channels)
         self._deciding, self._inhibits, self._teller = deciding, inhibits, teller
         self._hop_samples = ChainCoefficients.from_dict(settings.chain).hop_samples
-        self._cutter = HopCutter(self._hop_samples, len(self._channels))
+        self._cutter = HopCutter(self._hop_samples, len(self._spec.channels))
         self._stream = Stream(self._spec, settings.lease_ns)
         self._epoch = self._samples = 0
         self._same_clock = self._rivalled = False
@@ -81,7 +89,7 @@ class Ear:
         held, deciding = self._cutter.held, len(heard.samples) - 1
         last = self._hop_samples - held - 1  # of the first hop that is completed
         self._teller.steps.begin(hops, heard.stamps_ns[last :: self._hop_samples].tolist())
-        for hop in self._cutter.cut(heard.samples[:, self._channels]):
+        for hop in self._cutter.cut(heard.samples[:, self._columns]):
             self._deciding.hop(hop)
             if decider.state.trains != trains:
                 # Latency counts from the sample that decided, not from the last one of its chunk.

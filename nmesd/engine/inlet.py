@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pylsl
 
 from nmesd.engine.matching import StreamFacts, opened_mismatches
+from nmesd.engine.pull import Pull
 from nmesd.engine.settings import StreamSpec
 from nmesd.errors import StreamError
 from nmesd.units import NS_PER_S
@@ -68,22 +69,19 @@ class Inlet:
             self._inlet.open_stream(OPEN_S)
         except (pylsl.util.TimeoutError, pylsl.util.LostError, RuntimeError) as error:
             raise StreamError(f"does not open: {error}") from None
-        most = max(1, spec.speed * BUFFER_S * spec.rate_mhz // 1000)
+        most = max(2, spec.speed * BUFFER_S * spec.rate_mhz // 1000)
         self._samples = np.empty((most, self.facts.channels), dtype=np.float32)
+        self._stamps_s = np.empty(most)
+        self._pull = Pull(self._inlet, self._samples, self._stamps_s)
 
     def pull(self, timeout_s: float) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
         """(samples (n, channels) microvolts, time stamps (n,) ns); n is 0 if nothing came. A view."""
         try:
-            samples, stamps = self._inlet.pull_chunk(
-                timeout=timeout_s,
-                max_samples=len(self._samples),
-                min_samples=1,
-                dest_obj=self._samples,
-                as_numpy=True,
-            )
+            samples = self._pull(timeout_s)
         except (pylsl.util.LostError, RuntimeError) as error:
             raise StreamError(f"the stream ended: {error}") from None
-        return samples, (stamps * NS_PER_S).astype(np.int64)
+        stamps_s = self._stamps_s[:samples]
+        return self._samples[:samples], (stamps_s * NS_PER_S).astype(np.int64)
 
     def flush(self) -> None:
         """Drop what waits in the buffer, so that nothing old is decided on."""

@@ -8,6 +8,7 @@ ours: only changes count. `speed` is how many seconds of recording arrive per se
 
 from __future__ import annotations
 
+from operator import sub
 from typing import NamedTuple
 
 import numpy as np
@@ -70,19 +71,19 @@ class StreamWatch:
                 Reason.EMG_OVERFLOW, samples, int(OVERFLOW_NS * self._speed / self.period_ns)
             )
         first = self._stamp_ns == 0
-        gap = None if first else self._gap(stamps_ns)
-        self._stamp_ns = int(stamps_ns[-1])
+        times_ns = (
+            stamps_ns.tolist()
+        )  # of a chunk of a few samples, numpy's differences take longer
+        gap = None if first else self._gap(times_ns)
+        self._stamp_ns = times_ns[-1]
         late = self._lag(arrival_ns, first=first)
         spacing = None if first else self._spacing(arrival_ns)
         self._arrival_ns = arrival_ns
         return gap or late or spacing or self._rate(samples, first=first)
 
-    def _gap(self, stamps_ns: npt.NDArray[np.int64]) -> Finding | None:
+    def _gap(self, times_ns: list[int]) -> Finding | None:
         limit_ns = int(max(1.5 * self.period_ns, self.period_ns + GAP_SLACK_NS))
-        steps = [int(stamps_ns[0]) - self._stamp_ns]
-        if len(stamps_ns) > 1:
-            inner = np.diff(stamps_ns)
-            steps += [int(inner.max()), int(inner.min())]
+        steps = list(map(sub, times_ns, [self._stamp_ns, *times_ns]))
         for step_ns in (max(steps), min(steps)):
             if not -GAP_SLACK_NS <= step_ns <= limit_ns:
                 return Finding(Reason.EMG_GAP, step_ns, limit_ns)

@@ -112,9 +112,9 @@ class Rig:
     driver: "sim", or one of EMULATED for an emulated stimulator, a process of its own on a pty; `options` are the
         driver's own, as in [stimulator] of guard.toml. With a `port` it is the real device there.
     area_cm2, gate: of [electrodes] and [gate] of guard.toml.
+    daemon_nice: how much nicer than this process the daemon is, below 0 as far as the system lets it.
     seen_socket: where the engine looks for the guard, if not at the guard's own socket.
     env: environment of every process, over that of this one.
-    lsl_session: of the streams that are heard; empty: one that nobody else is in.
     """
 
     def __init__(
@@ -129,16 +129,17 @@ class Rig:
         port: str = "",
         area_cm2: float = 25,
         gate: Mapping[str, Any] | None = None,
+        daemon_nice: int = 0,
         seen_socket: str = "guard.sock",
         env: Mapping[str, str] | None = None,
-        lsl_session: str = "",
     ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="nmesd-"))
-        session = lsl_session or self.folder.name
+        session = self.folder.name
         self.guard_socket = str(self.folder / "guard.sock")
         self.control_socket = str(self.folder / "control.sock")
         self._record = ["--record", str(record)] if record else []
         self._channels = list(channels)
+        self._daemon_nice = daemon_nice
         self._emulated = None if port else EMULATED.get(driver)
         own = self.folder / ("device" if self._emulated else "pulses.sock")
         self._stimulator = {
@@ -173,6 +174,7 @@ class Rig:
         self.pulses = PulseListener(self.folder / "pulses.sock", forward=self.patient_socket)
         self.given: list[Pulse] = []  # everything the stimulator gave, zero commands included
         self.heard_ns = 0  # `given` holds every pulse until then
+        self.monitor_pid = 0  # of the page, once there is one
         self._pump = threading.Thread(target=self._pump_pulses, daemon=True)
         self._pumping = True
         self._pump.start()
@@ -214,7 +216,9 @@ class Rig:
         return self.start("nmesd.guard", str(self.folder / "guard.toml"))
 
     def _start_daemon(self) -> Child:
-        return self.start("nmesd.cli", "run", str(self.folder / "nmesd.toml"), *self._record)
+        run = ("-m", "nmesd.cli", "run", str(self.folder / "nmesd.toml"), *self._record)
+        nice = ("nice", "-n", str(self._daemon_nice)) if self._daemon_nice else ()
+        return self.run(*nice, sys.executable, *run, log="nmesd.cli.log")
 
     def _start_device(self) -> Child:
         link = self.folder / "device"
@@ -324,6 +328,7 @@ class Rig:
             if child.process.poll() is not None or time.monotonic() > until_s:
                 raise RigError(f"the monitor did not start\n{self.logs()}")
             time.sleep(0.01)
+        self.monitor_pid = child.process.pid
         return str(child.events[0]["url"])
 
     def logs(self) -> str:

@@ -60,7 +60,7 @@ def unjudged(**changed: Any) -> dict[str, Any]:
             "stalls": 0, "stall_max_ms": 0.0, "stolen_s": 0.0, "excuse_by_chance": 0.0,
             "witness_real_time": True,
         },
-        "rights": {"engine": {"scheduler": "SCHED_FIFO", "priority": 40, "locked_mb": 100.0}},
+        "rights": {"engine": {"scheduler": "SCHED_FIFO", "priority": 40, "nice": 0, "locked_mb": 100.0}},
         "stimulator": "simulated stimulator", "load": ["core 0 busy"],
         **changed,
     }  # fmt: skip

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nmesd.certificate.setup import read_setup
+from nmesd.certificate.setup import SERVICE_NICE, read_setup
 from nmesd.daemon.settings import FilterSection
 from nmesd.daemon.thresholds import from_rest
 from nmesd.errors import ConfigError
@@ -96,6 +96,11 @@ def test_what_cannot_be_is_told(
 ) -> None:
     with pytest.raises(ConfigError, match=says):
         read_setup(*write(tmp_path, guard=guard), device)
+
+
+def test_the_daemon_is_as_nice_as_the_service(repo_root: Path) -> None:
+    service = (repo_root / "systemd" / "nmesd.service").read_text()
+    assert f"\nNice={SERVICE_NICE}\n" in service
 
 
 def test_a_unit_without_a_stream_has_no_certificate(tmp_path: Path) -> None:

@@ -3,8 +3,10 @@
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 
+from nmesd.engine.ear import columns
 from nmesd.engine.matching import (
     FLOAT32,
     StreamFacts,
@@ -167,3 +169,15 @@ def test_what_does_not_fit_is_no_rival(name: str) -> None:
 def test_every_stream_is_described_in_a_line() -> None:
     lines = describe(SPEC, [FITS, FITS._replace(channels=3)])
     assert [line.rsplit(": ", 1)[1] for line in lines] == ["fits", "3 channels, wanted 2"]
+
+
+@pytest.mark.parametrize(
+    ("channels", "picked"),
+    [([0], slice(0, 1)), ([2, 3, 4], slice(2, 5)), ([0, 2], [0, 2]), ([1, 0], [1, 0])],
+)
+def test_neighbouring_columns_are_picked_without_a_copy(
+    channels: list[int], picked: slice | list[int]
+) -> None:
+    assert columns(channels) == picked
+    samples = np.arange(15.0, dtype=np.float32).reshape(3, 5)
+    assert samples[:, columns(channels)].tolist() == samples[:, channels].tolist()

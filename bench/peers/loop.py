@@ -1,0 +1,89 @@
+"""nmesd's own way from sample to guard: `python -m bench.peers.loop RATE CHANNELS CHUNK SECONDS`, JSON.
+
+The real engine and guard, armed, waiting for an attempt: every channel up to eight is a muscle, filtered and
+decided on. What is measured is the always-on timing, of SECONDS alone. A trip is reset, armed again, and told of.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from typing import Any
+
+from bench.peers.receiving import WARM_UP_S
+from nmesd.sim.rig import Rig
+from nmesd.wire import CHANNELS, Histogram
+
+STREAM = "bench"
+LOOK_S = 0.1
+
+
+def sections(rate_hz: float, channels: int) -> dict[str, dict[str, Any]]:
+    """Files for a stream of so many channels. Nobody tries: the threshold is far over the noise."""
+    labels = [f"emg{n + 1}" for n in range(channels)]
+    muscles = [
+        {"label": label, "on_uv": 500.0, "off_uv": 400.0, "output": [{"channel": n + 1, "amplitude_ma": 10}]}
+        for n, label in enumerate(labels[:CHANNELS])
+    ]  # fmt: skip
+    return {
+        "stream": {"name": STREAM, "source_id": STREAM, "rate_hz": rate_hz, "labels": labels},
+        "patient": {"code": "nobody", "muscle": muscles},
+        "programme": {"purpose": "waits", "kind": "triggered", "session": {"minutes": 120}},
+    }
+
+
+def measure(rate_hz: float, channels: int, chunk: int, seconds: float) -> dict[str, Any]:
+    """stages: of histograms; trips: reasons; cpu_percent of one core, of engine and guard."""
+    used = range(1, min(channels, CHANNELS) + 1)
+    with Rig(sections(rate_hz, channels), channels=used) as rig:
+        rig.run(
+            sys.executable, "-m", "bench.peers.sender",
+            *(STREAM, str(rate_hz), str(channels), str(chunk)),
+        )  # fmt: skip
+        rig.arm("bench")
+        time.sleep(WARM_UP_S)
+        trips: list[str] = []
+        before, began_s, worked = rig.ask("timing")["stages"], time.monotonic(), processor(rig)
+        while time.monotonic() < began_s + seconds:
+            time.sleep(LOOK_S)
+            if (now := rig.status())["state"] == "TRIPPED":
+                trips.append(now["trip_reason"])
+                rig.ask("reset", operator="bench")
+                rig.arm("bench")
+        after = rig.ask("timing")["stages"]
+        taken_s = time.monotonic() - began_s
+        percent = {name: 100 * (s - worked[name]) / taken_s for name, s in processor(rig).items()}
+        return {
+            "stages": {name: since(before.get(name), one) for name, one in after.items()},
+            "trips": trips,
+            "cpu_percent": percent,
+        }
+
+
+def since(before: dict[str, Any] | None, after: dict[str, Any]) -> dict[str, Any]:
+    """What was counted between the two; the longest is the upper end of the last bucket, if it was before."""
+    left = dict(after["pairs"])
+    for bucket, count in before["pairs"] if before else ():
+        left[bucket] -= count
+    pairs = [[bucket, count] for bucket, count in left.items() if count]
+    met = Histogram.of(pairs, after["max_ns"])
+    return {"pairs": pairs, "max_ns": met.quantile_ns(1.0)}
+
+
+def processor(rig: Rig) -> dict[str, float]:
+    """Seconds of processor time until now, by process."""
+    pids = {"engine": rig.status()["engine_pid"], "guard": rig.guard.process.pid}
+    tick = os.sysconf("SC_CLK_TCK")
+    seconds = {}
+    for name, pid in pids.items():
+        with open(f"/proc/{pid}/stat", encoding="utf-8") as file:  # noqa: PTH123
+            user, system = file.read().rpartition(")")[2].split()[11:13]
+        seconds[name] = (int(user) + int(system)) / tick
+    return seconds
+
+
+if __name__ == "__main__":
+    rate, count, size, duration = sys.argv[1:5]
+    print(json.dumps(measure(float(rate), int(count), int(size), float(duration))))
