@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 LOCKS = ("requirements.lock", "requirements-dev.lock")
+PEERS = ("requirements-peers-new.lock", "requirements-peers-old.lock")
 PINNED = re.compile(r"^([a-z0-9-]+)==(\S+?)(?: ; .+)? \\$")
 HASH = re.compile(r"^    --hash=sha256:[0-9a-f]{64}( \\)?$")
 
@@ -28,14 +29,14 @@ def normalised(requirement: str) -> str:
     return re.sub(r"[-_.]+", "-", name[0]).lower()
 
 
-@pytest.mark.parametrize("name", LOCKS)
+@pytest.mark.parametrize("name", LOCKS + PEERS)
 def test_every_line_is_a_pin_a_hash_or_a_remark(repo_root: Path, name: str) -> None:
     lines = (repo_root / name).read_text().splitlines()
     odd = [s for s in lines if not (s.startswith("#") or PINNED.match(s) or HASH.match(s))]
     assert odd == []
 
 
-@pytest.mark.parametrize("name", LOCKS)
+@pytest.mark.parametrize("name", LOCKS + PEERS)
 def test_every_pin_is_followed_by_a_hash(repo_root: Path, name: str) -> None:
     lines = (repo_root / name).read_text().splitlines()
     bare = [
@@ -44,6 +45,22 @@ def test_every_pin_is_followed_by_a_hash(repo_root: Path, name: str) -> None:
         if PINNED.match(line) and not HASH.match(after)
     ]
     assert bare == []
+
+
+def test_the_locks_of_the_peers_hold_them_and_what_nmesd_runs_with(repo_root: Path) -> None:
+    project = tomllib.loads((repo_root / "pyproject.toml").read_text())["project"]
+    asked = [project["optional-dependencies"]["peers"]]
+    asked += [(repo_root / "bench/peers/old.in").read_text().splitlines()[1:]]
+    for name, wanted in zip(PEERS, asked, strict=True):
+        locked = pins((repo_root / name).read_text())
+        for one in wanted:
+            peer, version = one.split("==")
+            assert locked[normalised(peer)] == {version}
+    run, beside = (
+        pins((repo_root / name).read_text()) for name in ("requirements.lock", PEERS[0])
+    )  # fmt: skip
+    for same in ("numpy", "scipy", "pylsl"):  # or two libraries would be compared, not two programs
+        assert beside[same] == run[same]
 
 
 def test_the_locks_hold_what_pyproject_asks_for(repo_root: Path) -> None:
