@@ -1,7 +1,7 @@
 """mne-lsl's StreamLSL with its own filter and a callback: see receiving.py. Needs the environment of the peers.
 
-A last argument of "polled": its acquisition thread looks every millisecond, its default. "acquired": the loop
-calls `acquire` itself and waits for nothing, which takes a whole core.
+A last argument of seconds: its acquisition thread looks so often, 0.001 is its default. "acquired": the loop calls
+`acquire` itself and waits for nothing, which takes a whole core.
 """
 
 from __future__ import annotations
@@ -28,10 +28,11 @@ from bench.peers.receiving import (
 
 def main() -> None:
     """The callback decides."""
-    wanted, polled = asked(), sys.argv[5] == "polled"
+    wanted, how = asked(), sys.argv[5]
+    polled = how != "acquired"
     go_real_time(wanted.priority)
     stream = StreamLSL(2, name=wanted.stream)
-    stream.connect(acquisition_delay=0.001 if polled else None)
+    stream.connect(acquisition_delay=float(how) if polled else None)
     rate_hz, channels = stream.info["sfreq"], len(stream.ch_names)
     low = butter(ENVELOPE_ORDER, ENVELOPE_HZ, fs=rate_hz, output="sos")
     zi = np.zeros((len(low), 2, channels))
