@@ -105,7 +105,8 @@ def starts(rig: Rig, count: int) -> None:
     """From `nmesd run` to ready, several times."""
     took_s, engine_s = [], []
     for _ in range(count):
-        rig.ask("reset", operator=STREAM)  # the end of an armed daemon is a trip, and the guard keeps it
+        # The end of an armed daemon is a trip, and the guard keeps it.
+        rig.ask("reset", operator=STREAM)
         rig.ask("disarm", operator=STREAM)
         rig.daemon.end()  # its end is no part of another's start
         began_s = time.monotonic()

@@ -52,12 +52,12 @@ def main() -> int:
         costs, not_measured = hops.measure(options.hops, options.rounds, tick)
         live = scale.measure(options.seconds, tick, quick=options.quick)
         tick("the chain over channels and rates")
-        rates = hops.over_rates(options.hops)
+        notched, rates = hops.notched(), hops.over_rates(options.hops)
     text = "\n".join(
         (
             f"{os.cpu_count()} cores; 8 channels at 2 kHz, chunks of 1 ms\n",
             "### Sample to decision\n", latency.markdown(found, hidden, wrong),
-            "### The chain, a hop of 1 ms\n", hops.markdown(costs, not_measured),
+            "### The chain, a hop of 1 ms\n", hops.markdown(costs, not_measured) + notched,
             "### nmesd's chain over channels and rates\n", rates,
             "### nmesd, sample to guard, over channels, rates and chunks\n", scale.markdown(live),
         )

@@ -52,14 +52,13 @@ def scipy(channels: int) -> Step:
     return step
 
 
-def ezmsg(_: int) -> Step:
-    """Transformers called one after another, without the graph's messages."""
+def ezmsg_chain() -> Callable[[Any], Any]:
+    """Transformers called one after another: takes and gives AxisArrays."""
     from ezmsg.sigproc.butterworthfilter import (  # noqa: PLC0415
         ButterworthFilterSettings,
         ButterworthFilterTransformer,
     )
     from ezmsg.sigproc.math.abs import AbsTransformer  # noqa: PLC0415
-    from ezmsg.util.messages.axisarray import AxisArray  # noqa: PLC0415
 
     low, high = BAND_HZ
     band = ButterworthFilterTransformer(
@@ -69,12 +68,15 @@ def ezmsg(_: int) -> Step:
     envelope = ButterworthFilterTransformer(
         ButterworthFilterSettings(order=ENVELOPE_ORDER, coef_type="sos", axis="time", cutoff=ENVELOPE_HZ)
     )  # fmt: skip
-    axes = {"time": AxisArray.TimeAxis(fs=RATE_HZ)}
+    return lambda message: envelope(rectify(band(message)))
 
-    def step(hop: Array) -> Any:
-        return envelope(rectify(band(AxisArray(hop, dims=["time", "ch"], axes=axes))))
 
-    return step
+def ezmsg(_: int) -> Step:
+    """Without the graph's messages."""
+    from ezmsg.util.messages.axisarray import AxisArray  # noqa: PLC0415
+
+    chain, axes = ezmsg_chain(), {"time": AxisArray.TimeAxis(fs=RATE_HZ)}
+    return lambda hop: chain(AxisArray(hop, dims=["time", "ch"], axes=axes))
 
 
 def libemg(channels: int) -> Step:

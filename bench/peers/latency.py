@@ -29,11 +29,7 @@ RATE_HZ, CHANNELS, CHUNK = 2000.0, 8, 2  # chunks of 1 ms
 NMESD = "nmesd, sample to guard"
 DECIDED = "nmesd, sample to decision"  # as the peers are measured: the guard is another process
 FLOORS = ("floor: liblsl alone, in C", "floor: liblsl alone, in Python")
-MNE = (
-    "mne-lsl StreamLSL, polled each ms",
-    "mne-lsl StreamLSL, polled each 0.1 ms",
-    "mne-lsl StreamLSL, acquire() in a loop",
-)
+MNE = ("mne-lsl StreamLSL, looks each ms (its default)", "mne-lsl StreamLSL, looks each 0.1 ms")
 PLAIN, EZMSG = "pylsl and scipy, plain", "ezmsg-lsl and ezmsg-sigproc"
 ROWS = (*FLOORS, NMESD, DECIDED, PLAIN, *MNE, EZMSG)
 SPARE_S = 40.0  # to start and to end
@@ -87,7 +83,7 @@ def measure(
             wrong.append(f"{FLOORS[0]}: no C compiler here, not measured")
         for _ in range(rounds):
             for case in cases:
-                for receiver in receivers(floor, case):
+                for receiver in receivers(floor):
                     name = receiver.name
                     tick(f"{case.text}: {name}")
                     try:
@@ -120,7 +116,7 @@ class Receiver(NamedTuple):
     last: tuple[str, ...] = ()
 
 
-def receivers(floor: str | None, case: Case) -> Iterator[Receiver]:
+def receivers(floor: str | None) -> Iterator[Receiver]:
     """All that can be measured here."""
     if floor is not None:
         yield Receiver(FLOORS[0], (floor,))
@@ -128,11 +124,9 @@ def receivers(floor: str | None, case: Case) -> Iterator[Receiver]:
     yield Receiver(NMESD, (HERE, "-m", "bench.peers.loop"))
     yield Receiver(PLAIN, (HERE, "-m", "bench.peers.plain"))
     if Path(PEERS).exists():
-        yield Receiver(MNE[0], (PEERS, "-m", "bench.peers.mne_stream"), ("0.001",))
-        yield Receiver(MNE[1], (PEERS, "-m", "bench.peers.mne_stream"), ("0.0001",))
-        # In a real-time class it would wait for nothing on a core of its own, and starve what brings its samples.
-        if not case.rights:
-            yield Receiver(MNE[2], (PEERS, "-m", "bench.peers.mne_stream"), ("acquired",))
+        mne = (PEERS, "-m", "bench.peers.mne_stream")
+        yield Receiver(MNE[0], mne, ("0.001",))
+        yield Receiver(MNE[1], mne, ("0.0001",))
         yield Receiver(EZMSG, (PEERS, "-m", "bench.peers.ezmsg_graph"))
 
 
@@ -194,7 +188,8 @@ def run(command: tuple[str, ...], case: Case, seconds: float, env: dict[str, str
         preexec_fn=None if case.rights else without_rights,
     )  # fmt: skip
     if done.returncode:
-        raise RuntimeError(done.stderr.strip().splitlines()[-1:] or f"exit code {done.returncode}")
+        said = done.stderr.strip().splitlines()
+        raise RuntimeError(said[-1] if said else f"exit code {done.returncode}")
     return done.stdout
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from bench.peers.judge import Decisions, histogram, meet
 from bench.peers.receiving import WARM_UP_S
 from bench.peers.sender import sent_ns
-from nmesd.sim.rig import Child, Rig
+from nmesd.sim.rig import Child, Rig, RigError
 from nmesd.wire import CHANNELS, Histogram
 
 STREAM = "bench"
@@ -124,4 +124,7 @@ def processor(rig: Rig) -> dict[str, float]:
 
 if __name__ == "__main__":
     rate, count, size, duration = sys.argv[1:5]
-    print(json.dumps(measure(float(rate), int(count), int(size), float(duration))))
+    try:
+        print(json.dumps(measure(float(rate), int(count), int(size), float(duration))))
+    except RigError as error:  # what forbade arming stands in its first line, then come logs
+        sys.exit(str(error).partition("\n")[0])

@@ -1,7 +1,7 @@
 """mne-lsl's StreamLSL with its own filter and a callback: see receiving.py. Needs the environment of the peers.
 
-A last argument of seconds: its acquisition thread looks so often, 0.001 is its default. "acquired": the loop calls
-`acquire` itself and waits for nothing, which takes a whole core.
+The last argument is how often its acquisition thread looks, in seconds: 0.001 is its default, there is no other
+way to be told of a sample.
 """
 
 from __future__ import annotations
@@ -28,11 +28,10 @@ from bench.peers.receiving import (
 
 def main() -> None:
     """The callback decides."""
-    wanted, how = asked(), sys.argv[5]
-    polled = how != "acquired"
+    wanted, every_s = asked(), float(sys.argv[5])
     go_real_time(wanted.priority)
     stream = StreamLSL(2, name=wanted.stream)
-    stream.connect(acquisition_delay=float(how) if polled else None)
+    stream.connect(acquisition_delay=every_s)
     rate_hz, channels = stream.info["sfreq"], len(stream.ch_names)
     low = butter(ENVELOPE_ORDER, ENVELOPE_HZ, fs=rate_hz, output="sos")
     zi = np.zeros((len(low), 2, channels))
@@ -49,10 +48,7 @@ def main() -> None:
     stream.filter(*BAND_HZ, iir_params={"order": ORDER, "ftype": "butter", "output": "sos"})
     stream.add_callback(decide)
     while going:
-        if polled:
-            time.sleep(0.05)
-        else:
-            stream.acquire()
+        time.sleep(0.05)
     stream.disconnect()
     taken.save()
 

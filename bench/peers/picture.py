@@ -10,7 +10,7 @@ from nmesd.wire.histogram import bounds_ns
 
 COLOURS = {
     FLOORS[0]: "#999999", FLOORS[1]: "#555555", NMESD: "#0057b7", DECIDED: "#6aa5e0", PLAIN: "#7fb069",
-    MNE[0]: "#e07b39", MNE[1]: "#c9a227", MNE[2]: "#f2b880", EZMSG: "#b0306a",
+    MNE[0]: "#e07b39", MNE[1]: "#f2b880", EZMSG: "#b0306a",
 }  # fmt: skip
 
 

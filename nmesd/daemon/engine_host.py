@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable
 
 from nmesd.errors import LinkError
-from nmesd.wire import Act, ActKind, ActReply, Beat, Frame, Link, Retune, Settings
+from nmesd.wire import Act, ActKind, ActReply, Beat, Frame, Link, Retune, Settings, unbundled
 from nmesd.wire.lifeline import held
 
 BEAT_S = 0.2  # a fifth of the silence the engine bears
@@ -27,6 +27,7 @@ SILENT_S = 6.0  # longer than opening a stream may take; by then the guard has l
 SEND_BUFFER = (
     4 * 1024 * 1024
 )  # bytes of telemetry the engine may be ahead: seconds of raw EMG at 64 channels
+MOST_MESSAGES = 16  # read at a time
 ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
@@ -78,7 +79,8 @@ class EngineHost:
                 await self._serve(link, process)
             finally:
                 await self._end(process)
-                self._read(link)  # its last words: why it went to zero
+                while self._read(link):  # its last words: why it went to zero
+                    pass
                 link.close()
             self._changed("engine ended", process.returncode or 0)
             await self._pause(RESTART_S)
@@ -144,25 +146,37 @@ class EngineHost:
             loop.remove_reader(link.fileno())
             self._link = None
 
-    def _read(self, link: Link) -> None:
+    def _read(self, link: Link) -> bool:
+        """Some of what waits: an engine that says more than this process can hear must not keep it from its beat.
+
+        False: nothing waits.
+        """
+        received = None
         try:
-            while (received := link.receive()) is not None:
+            for _ in range(MOST_MESSAGES):
+                if (received := link.receive()) is None:
+                    break
                 self._received += 1
                 self._heard_s = asyncio.get_running_loop().time()
                 if received.sequence != self._received:
                     self._changed("frames lost", received.sequence - self._received)
                     self._received = received.sequence
-                if isinstance(received.frame, ActReply):
-                    answer = self._waiting.get(received.frame.request)
-                    if answer is not None and not answer.done():
-                        answer.set_result(received.frame)
-                else:
-                    self._hear(received.frame)
+                for one in unbundled(received):
+                    self._take(one.frame)
         except LinkError as error:
             self._changed(f"bad frame from the engine: {error}", 0)
             link.close()
         if link.closed:
             asyncio.get_running_loop().remove_reader(link.fileno())
+        return received is not None and not link.closed
+
+    def _take(self, frame: Frame) -> None:
+        if not isinstance(frame, ActReply):
+            self._hear(frame)
+            return
+        answer = self._waiting.get(frame.request)
+        if answer is not None and not answer.done():
+            answer.set_result(frame)
 
     async def _pause(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

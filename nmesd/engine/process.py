@@ -81,6 +81,7 @@ class Engine:
         while not self.ending and not self._daemon_gone():
             self.turn()
         self._deciding.trip(Reason.DAEMON_GONE if self._daemon_gone() else Reason.ENGINE_SHUTDOWN)
+        self._teller.flush()
         self._guard.close()
 
     def _daemon_gone(self) -> bool:

@@ -1,8 +1,12 @@
-"""What the engine tells the daemon: journal, raw EMG, snapshots. Never waits; what cannot be sent is counted."""
+"""What the engine tells the daemon: journal, raw EMG, snapshots. Never waits; what cannot be sent is counted.
+
+EMG and steps are gathered for some milliseconds; an entry of the journal goes as soon as the lease is sent.
+"""
 
 from __future__ import annotations
 
 import json
+import time
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +20,8 @@ from nmesd.wire import (
     ActReply,
     Capabilities,
     Found,
+    Frame,
+    Gatherer,
     Link,
     Note,
     Opened,
@@ -30,6 +36,7 @@ class Teller:
 
     def __init__(self, link: Link) -> None:
         self._link = link
+        self._gathered = Gatherer(link)
         self._last_found = b""
         self.steps = Steps()
 
@@ -38,7 +45,8 @@ class Teller:
         code, args = to_ints(entry)
         padded = args + (0,) * (NOTE_ARGS - len(args))
         stamp_ns = self.steps.stamp_ns(hop)
-        self._link.send(Note(hop, args[0], stamp_ns, code, len(args), padded))
+        note = Note(hop, args[0], stamp_ns, code, len(args), padded)
+        self._gathered.add(note, time.monotonic_ns(), urgent=True)
 
     def raw(
         self,
@@ -54,42 +62,52 @@ class Teller:
         for start in range(0, len(samples), piece):
             part, stamps = samples[start : start + piece], stamps_ns[start : start + piece]
             payload = stamps.tobytes() + part.tobytes()
-            self._link.send(
-                Raw(epoch, first_sample + start, len(part), channels, arrival_ns, payload)
-            )
+            raw = Raw(epoch, first_sample + start, len(part), channels, arrival_ns, payload)
+            self._gathered.add(raw, arrival_ns)
 
     def hops(self) -> None:
         """What the steps of this turn came to."""
+        now_ns = time.monotonic_ns()
         for frame in self.steps.frames():
-            self._link.send(frame)
+            self._gathered.add(frame, now_ns)
+        self._gathered.flush_if_due(now_ns)
 
     def opened(self, xml: str) -> None:
         """What the stream that was opened says of itself; of one that says too much, what is most needed."""
         if len(xml.encode()) > MAX_FRAME - 128:
             xml = xml[: xml.index("<desc")] + "</info>"
-        self._link.send(Opened(xml.encode()))
+        self._send(Opened(xml.encode()))
 
     def found(self, reason: Reason, lines: tuple[str, ...]) -> None:
         """What the search for the stream came to, when that changes."""
         text = json.dumps([int(reason), *lines]).encode()[: MAX_FRAME - 128]
         if text != self._last_found:
             self._last_found = text
-            self._link.send(Found(reason, json.dumps(lines).encode()))
+            self._send(Found(reason, json.dumps(lines).encode()))
 
     def timing(self, frame: Timing) -> None:
         """How long a stage took, here or in the guard."""
-        self._link.send(frame)
+        self._send(frame)
 
     def device(self, device: Capabilities) -> None:
         """What the guard's stimulator is, and can be told."""
-        self._link.send(device)
+        self._send(device)
 
     def reply(
         self, request: int, reason: Reason = Reason.NONE, value: int = 0, limit: int = 0
     ) -> None:
         """What became of an act."""
-        self._link.send(ActReply(request, reason, value, limit))
+        self._send(ActReply(request, reason, value, limit))
 
     def snapshot(self, snapshot: Snapshot) -> None:
         """State for people."""
-        self._link.send(snapshot)
+        self._send(snapshot)
+
+    def flush(self) -> None:
+        """Nothing is held back any longer."""
+        self._gathered.flush()
+
+    def _send(self, frame: Frame) -> None:
+        """At once, after what was gathered before it."""
+        self._gathered.flush()
+        self._link.send(frame)

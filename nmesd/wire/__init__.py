@@ -1,5 +1,6 @@
 """The frames between the processes, their bytes, and the socket they travel on."""
 
+from nmesd.wire.bundle import Gatherer, unbundled
 from nmesd.wire.codec import MAX_FRAME, VERSION, Received, decode, encode
 from nmesd.wire.coding import ANY, Misfit, coded, misfits
 from nmesd.wire.frames import (
@@ -12,6 +13,7 @@ from nmesd.wire.frames import (
     ActReply,
     Arm,
     Beat,
+    Bundle,
     Capabilities,
     ChannelOutput,
     Disarm,
@@ -53,11 +55,13 @@ __all__ = [
     "ActReply",
     "Arm",
     "Beat",
+    "Bundle",
     "Capabilities",
     "ChannelOutput",
     "Disarm",
     "Found",
     "Frame",
+    "Gatherer",
     "GuardState",
     "Hello",
     "Histogram",
@@ -87,4 +91,5 @@ __all__ = [
     "listens",
     "misfits",
     "session_token",
+    "unbundled",
 ]

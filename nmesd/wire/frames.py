@@ -1,7 +1,7 @@
 """What the processes say to each other: frames as frozen values of integers.
 
 The table at the end gives each its number on the wire and its struct format. Only `Capabilities`, `Timing`,
-`Settings`, `Retune`, `Raw`, `Hops`, `Found` and `Opened` carry a payload. How they become bytes is in
+`Settings`, `Retune`, `Raw`, `Hops`, `Found`, `Opened` and `Bundle` carry a payload. How they become bytes is in
 `codec.py`. Named tuples, not dataclasses: those would bring `inspect` and 2 MB into the guard.
 """
 
@@ -332,6 +332,12 @@ class Opened(NamedTuple):
     payload: bytes
 
 
+class Bundle(NamedTuple):
+    """Several frames that were held back for a while: see `bundle.py`."""
+
+    payload: bytes
+
+
 # ---- simulated stimulator -> whoever listens (virtual patient, tests) ---------------------------------------
 
 
@@ -365,6 +371,7 @@ Frame = (
     | ActReply
     | Found
     | Opened
+    | Bundle
     | Pulse
 )
 
@@ -390,6 +397,7 @@ FRAMES: dict[int, tuple[type[Frame], str]] = {
     34: (Found, "H"),
     35: (Hops, "QHH"),
     36: (Opened, ""),
+    37: (Bundle, ""),
     40: (Pulse, "qBII"),
 }
 KINDS = {frame: kind for kind, (frame, _) in FRAMES.items()}

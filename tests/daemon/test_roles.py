@@ -29,7 +29,7 @@ from tests.daemon.three import write
 NOBODY = pwd.getpwnam("nobody")
 GROUP = grp.getgrnam("users")  # stands for nmesd, which is not installed here
 SAFE = ("stop", "disarm", "pause")
-SEEING = ("status", "watch")
+SEEING = ("status", "timing", "watch")
 OTHERS = ("arm", "reset", "give", "resume", "release", "reload")
 CLIENT = """
 import json, os, socket, sys
@@ -114,7 +114,7 @@ def line(command: str) -> dict[str, Any]:
 
 
 def test_every_command_has_its_role() -> None:
-    assert {*_ACTS, "status", "watch", "reload"} == set(NEEDS)
+    assert {*_ACTS, "status", "timing", "watch", "reload"} == set(NEEDS)
     assert set(NEEDS) == {*SAFE, *SEEING, *OTHERS}
     assert {command for command, role in NEEDS.items() if role is Role.OPERATOR} == set(OTHERS)
     assert set(ALLOWED) == {"stop", "disarm"}

@@ -46,6 +46,7 @@ from nmesd.wire import (
     Snapshot,
     Stop,
     session_token,
+    unbundled,
 )
 
 RATE_HZ, CHUNK = 1000, 4
@@ -199,7 +200,7 @@ class Bench:
         self.daemon.send(Beat())
         self.engine.turn()
         while (received := self.daemon.receive()) is not None:
-            self.to_daemon.append(received.frame)
+            self.to_daemon += [one.frame for one in unbundled(received)]
         if self.guard is None:
             self.guard = Link(self.listener.accept()[0])
             self.guard.send(self.device)

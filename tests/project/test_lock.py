@@ -29,14 +29,14 @@ def normalised(requirement: str) -> str:
     return re.sub(r"[-_.]+", "-", name[0]).lower()
 
 
-@pytest.mark.parametrize("name", LOCKS + PEERS)
+@pytest.mark.parametrize("name", [*LOCKS, *PEERS])
 def test_every_line_is_a_pin_a_hash_or_a_remark(repo_root: Path, name: str) -> None:
     lines = (repo_root / name).read_text().splitlines()
     odd = [s for s in lines if not (s.startswith("#") or PINNED.match(s) or HASH.match(s))]
     assert odd == []
 
 
-@pytest.mark.parametrize("name", LOCKS + PEERS)
+@pytest.mark.parametrize("name", [*LOCKS, *PEERS])
 def test_every_pin_is_followed_by_a_hash(repo_root: Path, name: str) -> None:
     lines = (repo_root / name).read_text().splitlines()
     bare = [
@@ -72,3 +72,13 @@ def test_the_locks_hold_what_pyproject_asks_for(repo_root: Path) -> None:
     assert run <= set(locked)
     assert run | dev <= set(locked_dev)
     assert {name: locked_dev[name] for name in locked} == locked
+
+
+def test_the_peers_are_pinned(repo_root: Path) -> None:
+    project = tomllib.loads((repo_root / "pyproject.toml").read_text())
+    extra = project["project"]["optional-dependencies"]["peers"]
+    old = (repo_root / "bench" / "peers" / "old.in").read_text().splitlines()[1:]
+    for name, asked in zip(PEERS, (extra, old), strict=True):
+        locked = pins((repo_root / name).read_text())
+        for one in asked:
+            assert one.partition("==")[2] in locked[normalised(one)], one
