@@ -87,11 +87,16 @@ detection: $(DEV)
 	$(BIN)/python -m bench.artefact
 
 # Environments of their own: what is measured beside us must not decide what we run with.
-# Not wheels alone: libemg is published as source.
+# libemg is published as source alone. The setuptools of the lock builds it: nothing is fetched that no hash covers.
+PEER_PIP = .venv-peers$*/bin/python -m pip --disable-pip-version-check --no-input --quiet
 .venv-peers%/.stamp: requirements-peers%.lock .ci/environment.py
 	@echo "setup: packages of $<"
 	@$(PYTHON) .ci/environment.py .venv-peers$*
-	@.venv-peers$*/bin/python -m pip --disable-pip-version-check --no-input --quiet $(subst --only-binary=:all:,--prefer-binary,$(LOCKED)) $<
+	@awk '/^[^ ]/ { source = /^libemg==/ } !source' $< > .venv-peers$*/wheels.lock
+	@awk '/^[^ ]/ { source = /^libemg==/ } source' $< > .venv-peers$*/source.lock
+	@$(PEER_PIP) $(LOCKED) .venv-peers$*/wheels.lock --no-deps
+	@$(PEER_PIP) install --require-hashes --no-deps --no-build-isolation --no-binary libemg \
+		--requirement .venv-peers$*/source.lock
 	@touch $@
 
 peers: $(DEV) .venv-peers-new/.stamp .venv-peers-old/.stamp

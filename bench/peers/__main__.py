@@ -48,7 +48,7 @@ def main() -> int:
         def tick(text: str) -> None:
             progress.update(task, description=text)
 
-        found, wrong = latency.measure(options.seconds, options.rounds, cases, tick)
+        found, hidden, wrong = latency.measure(options.seconds, options.rounds, cases, tick)
         costs, not_measured = hops.measure(options.hops, options.rounds, tick)
         live = scale.measure(options.seconds, tick, quick=options.quick)
         tick("the chain over channels and rates")
@@ -56,7 +56,7 @@ def main() -> int:
     text = "\n".join(
         (
             f"{os.cpu_count()} cores; 8 channels at 2 kHz, chunks of 1 ms\n",
-            "### Sample to decision\n", latency.markdown(found, wrong),
+            "### Sample to decision\n", latency.markdown(found, hidden, wrong),
             "### The chain, a hop of 1 ms\n", hops.markdown(costs, not_measured) + notched,
             "### nmesd's chain over channels and rates\n", rates,
             "### nmesd, sample to guard, over channels, rates and chunks\n", scale.markdown(live),
@@ -64,7 +64,7 @@ def main() -> int:
     )  # fmt: skip
     sys.stdout.write(text)
     everything = {
-        "latency": latency.plain(found),
+        "latency": latency.plain(found, hidden),
         "chains": hops.plain(costs),
         "scale": scale.plain(live),
     }

@@ -1,4 +1,7 @@
-"""One tool's chain, timed: `python -m bench.peers.chains TOOL CHANNELS HOPS`, JSON. In that tool's environment.
+"""One tool's chain, timed: `python -m bench.peers.chains TOOL CHANNELS`. In that tool's environment.
+
+For each number on stdin so many hops are run; on stdout is then a JSON list, what each of them took, microseconds.
+The chain keeps its state from one number to the next.
 
 Band-pass, rectify, envelope at 2 kHz, a hop of 1 ms at a time. The exact calls are those of the tools' own docs:
 a step takes (samples, channels) microvolts and gives what it makes of them.
@@ -123,20 +126,24 @@ TOOLS: Final[dict[str, Callable[[int], Step]]] = {
 }  # fmt: skip
 
 
-def taken_us(step: Step, channels: int, hops: int, size: int = HOP) -> list[float]:
+def taken_us(
+    step: Step, channels: int, hops: int, size: int = HOP, warm_up: int = WARM_UP
+) -> list[float]:
     """Of each hop, after a warm-up."""
-    emg_uv = np.random.default_rng(1).normal(0, 10, (WARM_UP + hops, size, channels))
+    emg_uv = np.random.default_rng(1).normal(0, 10, (warm_up + hops, size, channels))
     times_us = []
     for n, hop in enumerate(emg_uv):
         began_ns = time.perf_counter_ns()
         step(hop)
-        if n >= WARM_UP:
+        if n >= warm_up:
             times_us.append((time.perf_counter_ns() - began_ns) / 1000)
     return times_us
 
 
 if __name__ == "__main__":
-    tool, count, wanted = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    tool, count = sys.argv[1], int(sys.argv[2])
     made = TOOLS[tool](count)
     gc.disable()
-    print(json.dumps(taken_us(made, count, wanted)))
+    taken_us(made, count, 0)
+    for wanted in sys.stdin:
+        print(json.dumps(taken_us(made, count, int(wanted), warm_up=0)), flush=True)

@@ -58,7 +58,7 @@ def main() -> None:
         connections=((inlet.OUTPUT_SIGNAL, decides.INPUT),),
         force_single_process=True,
         graph_address=address,
-        auto_start=True,
+        auto_start=True,  # with an address it takes for granted that somebody else did
     )
 
 

@@ -2,7 +2,7 @@
  * clock. Nothing is processed. Compiled when it is measured, against the liblsl that pylsl brings; the prototypes are
  * those of lsl_c.h, liblsl 1.16 and later.
  *
- *     floor STREAM SECONDS FILE PRIORITY      FILE: doubles, microseconds
+ *     floor STREAM SECONDS FILE PRIORITY      FILE: pairs of doubles, the stamp in seconds and microseconds from it
  */
 #define _GNU_SOURCE
 #include <sched.h>
@@ -42,7 +42,7 @@ static void real_time(int priority) {
     }
 }
 
-static double taken_us[MOST];
+static double taken[MOST][2];
 
 static void reads(int end, double seconds, const char *file) {
     double from_s = now_s() + WARM_UP_S, to_s = from_s + seconds, stamp_s;
@@ -52,10 +52,13 @@ static void reads(int end, double seconds, const char *file) {
         double at_s = now_s();
         if (at_s >= to_s) break;
         memcpy(&stamp_s, frame, sizeof stamp_s);
-        if (at_s >= from_s) taken_us[count++] = (at_s - stamp_s) * 1e6;
+        if (at_s >= from_s) {
+            taken[count][0] = stamp_s;
+            taken[count++][1] = (at_s - stamp_s) * 1e6;
+        }
     }
     FILE *out = fopen(file, "wb");
-    if (!out || fwrite(taken_us, sizeof *taken_us, count, out) != (size_t)count || fclose(out)) exit(1);
+    if (!out || fwrite(taken, sizeof *taken, count, out) != (size_t)count || fclose(out)) exit(1);
 }
 
 int main(int argc, char **argv) {

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from bench.hop_cost import chain_step, costs_us, trimmed
+from bench.hop_cost import BLOCK, chain_step, costs_us, trimmed
 from bench.peers.machine import HERE, OLD, PEERS, ROOT, session
 
 CHANNELS: Final = (1, 8, 32, 64)
@@ -25,28 +25,80 @@ TOOLS: Final = {
 Costs = dict[str, dict[int, list[float]]]  # tool -> channels -> microseconds of every hop
 
 
+class Worker:
+    """A tool's chain in a process of its own, that waits until it is its turn."""
+
+    def __init__(self, python: str, tool: str, channels: int, env: dict[str, str]) -> None:
+        self._process = subprocess.Popen(
+            [python, "-m", "bench.peers.chains", tool, str(channels)],
+            cwd=ROOT, env=env, text=True, bufsize=1,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+
+    def run(self, hops: int) -> list[float]:
+        """Microseconds of each. Raises RuntimeError with the last line of its error."""
+        process = self._process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        try:
+            print(hops, file=process.stdin)
+            for line in process.stdout:
+                if line.startswith("["):  # some tools greet
+                    return [float(us) for us in json.loads(line)]
+        except BrokenPipeError:
+            pass
+        said = process.stderr.read().strip().splitlines()
+        raise RuntimeError(said[-1] if said else f"exit code {process.wait()}")
+
+    def end(self) -> None:
+        """At once."""
+        self._process.kill()
+        self._process.communicate()
+
+
 def measure(hops: int, rounds: int, tick: Callable[[str], None]) -> tuple[Costs, list[str]]:
-    """Tools in turns, a process each time. Also what could not be measured."""
+    """Tools in turns, BLOCK hops each: all of them see the same machine. Also what could not be measured."""
     costs: Costs = {}
-    wrong: dict[str, str] = {}
+    wrong = {
+        tool: "its environment is not set up: make peers"
+        for tool, (python, _) in TOOLS.items()
+        if not Path(python).exists()
+    }
     with session("nmesd-peers") as env:
-        for _ in range(rounds):
-            for tool, (python, _) in TOOLS.items():
-                for channels in CHANNELS:
-                    tick(f"{tool}, {channels} channels")
-                    if not Path(python).exists():
-                        wrong[tool] = "its environment is not set up: make peers"
-                        continue
-                    command = [python, "-m", "bench.peers.chains", tool, str(channels), str(hops)]
-                    done = subprocess.run(
-                        command, cwd=ROOT, env=env, capture_output=True, text=True, check=False
-                    )
-                    if done.returncode:
-                        wrong[tool] = done.stderr.strip().splitlines()[-1]
-                        continue
-                    told = json.loads(done.stdout.splitlines()[-1])
-                    costs.setdefault(tool, {}).setdefault(channels, []).extend(told)
+        for channels in CHANNELS:
+            workers = {
+                tool: Worker(python, tool, channels, env)
+                for tool, (python, _) in TOOLS.items()
+                if tool not in wrong
+            }
+            try:
+                _bring_up(workers, wrong)
+                for first in range(0, hops * rounds, BLOCK):
+                    for tool, worker in workers.items():
+                        tick(f"{tool}, {channels} channels")
+                        if tool in wrong:
+                            continue
+                        try:
+                            told = worker.run(min(BLOCK, hops * rounds - first))
+                        except RuntimeError as error:
+                            wrong[tool] = str(error)
+                            costs.pop(tool, None)  # a row with holes compares nothing
+                            continue
+                        costs.setdefault(tool, {}).setdefault(channels, []).extend(told)
+            finally:
+                for worker in workers.values():
+                    worker.end()
     return costs, [f"{tool}: {text}" for tool, text in wrong.items()]
+
+
+def _bring_up(workers: dict[str, Worker], wrong: dict[str, str]) -> None:
+    """A hop of each: nobody is measured while another one still loads what it needs."""
+    for tool, worker in workers.items():
+        try:
+            worker.run(1)
+        except RuntimeError as error:
+            wrong[tool] = str(error)
 
 
 def markdown(costs: Costs, wrong: list[str]) -> str:

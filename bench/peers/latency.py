@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
+from bench.peers.judge import Decisions, histogram, meet
 from bench.peers.loop import STREAM
 from bench.peers.machine import (
     HERE,
@@ -22,15 +21,17 @@ from bench.peers.machine import (
     session,
     without_rights,
 )
+from bench.peers.sender import sent_ns
 from nmesd.realtime import ENGINE_PRIORITY
 from nmesd.wire import Histogram
 
 RATE_HZ, CHANNELS, CHUNK = 2000.0, 8, 2  # chunks of 1 ms
 NMESD = "nmesd, sample to guard"
+DECIDED = "nmesd, sample to decision"  # as the peers are measured: the guard is another process
 FLOORS = ("floor: liblsl alone, in C", "floor: liblsl alone, in Python")
 MNE = ("mne-lsl StreamLSL, looks each ms (its default)", "mne-lsl StreamLSL, looks each 0.1 ms")
 PLAIN, EZMSG = "pylsl and scipy, plain", "ezmsg-lsl and ezmsg-sigproc"
-ROWS = (*FLOORS, NMESD, PLAIN, *MNE, EZMSG)
+ROWS = (*FLOORS, NMESD, DECIDED, PLAIN, *MNE, EZMSG)
 SPARE_S = 40.0  # to start and to end
 
 
@@ -51,11 +52,30 @@ CASES = tuple(Case(rights, loaded) for rights in (True, False) for loaded in (Fa
 Results = dict[Case, dict[str, Histogram]]
 
 
+class Chunks:
+    """What deliveries hide, of one receiver."""
+
+    def __init__(self) -> None:
+        self.together = 0  # chunks that came with a newer one, and have no figure of their own
+        self.missing = 0  # that nobody decided on
+        self.every = Histogram()  # of all chunks, those that came together too
+
+    def merge(self, other: Chunks) -> None:
+        """All that another has counted."""
+        self.together += other.together
+        self.missing += other.missing
+        self.every.merge(other.every)
+
+
+Hidden = dict[Case, dict[str, Chunks]]
+
+
 def measure(
     seconds: float, rounds: int, cases: tuple[Case, ...], tick: Callable[[str], None]
-) -> tuple[Results, list[str]]:
+) -> tuple[Results, Hidden, list[str]]:
     """Everything in turns, so that all of them see the same machine. Also what went wrong, in words."""
     results: Results = {case: {} for case in cases}
+    hidden: Hidden = {case: {} for case in cases}
     wrong: list[str] = []
     with tempfile.TemporaryDirectory(prefix="nmesd-peers-") as folder:
         floor = floor_in_c(Path(folder))
@@ -72,8 +92,11 @@ def measure(
                         wrong.append(f"{name}, {case.text}: {error}")
                         continue
                     results[case].setdefault(name, Histogram()).merge(met.taken)
+                    hidden[case].setdefault(name, Chunks()).merge(met.chunks)
+                    if met.decided.count:
+                        results[case].setdefault(DECIDED, Histogram()).merge(met.decided)
                     wrong += [f"{name}, {case.text}: {text}" for text in met.wrong]
-    return results, wrong
+    return results, hidden, wrong
 
 
 class Met(NamedTuple):
@@ -81,6 +104,8 @@ class Met(NamedTuple):
 
     taken: Histogram
     wrong: list[str]
+    chunks: Chunks
+    decided: Histogram  # of nmesd alone: where the peers' own figures end
 
 
 class Receiver(NamedTuple):
@@ -110,17 +135,26 @@ def one(receiver: Receiver, case: Case, seconds: float, file: Path) -> Met:
     with load(loaded=case.loaded):
         if receiver.name == NMESD:
             return own(case, seconds)
-        with session("nmesd-peers") as env, sender(env, STREAM, RATE_HZ, CHANNELS, CHUNK):
+        stamps = file.with_name("stamps")
+        with session("nmesd-peers") as env, sender(env, STREAM, RATE_HZ, CHANNELS, CHUNK, stamps):
             file.unlink(missing_ok=True)
             priority = ENGINE_PRIORITY if case.rights else 0
             common = (STREAM, str(seconds), str(file), str(priority))
             run((*receiver.program, *common, *receiver.last), case, seconds, env)
-    taken = Histogram()
-    for ns in (np.fromfile(file) * 1000).astype(int).tolist():
-        taken.add(ns)
+            made, sent = Decisions.of_receiver(file.read_bytes()), sent_ns(stamps)
+    taken, chunks = Histogram(), Chunks()
+    if len(made.sample_ns):
+        first_ns, last_ns = int(made.sample_ns[0]), int(made.sample_ns[-1])
+        found = meet(sent[(sent >= first_ns) & (sent <= last_ns)], made)
+        # Where liblsl hands a chunk over in two parts, the first ends with an older sample: it would count as late
+        # what only belongs to what comes next, and make everybody but nmesd, who waits for the hop, look slower.
+        taken = histogram(found.received_ns[found.own])
+        chunks.together, chunks.missing = found.together, found.missing
+        chunks.every = histogram(found.received_ns)
     expected = seconds * RATE_HZ / CHUNK
     few = taken.count < expected / 2
-    return Met(taken, [f"{taken.count} deliveries of {expected:.0f} chunks"] if few else [])
+    wrong = [f"{taken.count} deliveries of {expected:.0f} chunks"] if few else []
+    return Met(taken, wrong, chunks, Histogram())
 
 
 def own(
@@ -143,7 +177,11 @@ def own(
     met = json.loads(run(command, case, seconds, None))
     stage = met["stages"].get("sample_to_guard", {"pairs": [], "max_ns": 0})
     taken = Histogram.of(stage["pairs"], stage["max_ns"])
-    return Met(taken, [f"tripped, {reason}" for reason in met["trips"]])
+    told, chunks = met["chunks"], Chunks()
+    chunks.together, chunks.missing = told["together"], told["missing"]
+    chunks.every = Histogram.of(**told["every"])
+    decided = Histogram.of(**told["decided"])
+    return Met(taken, [f"tripped, {reason}" for reason in met["trips"]], chunks, decided)
 
 
 def run(command: tuple[str, ...], case: Case, seconds: float, env: dict[str, str] | None) -> str:
@@ -153,24 +191,36 @@ def run(command: tuple[str, ...], case: Case, seconds: float, env: dict[str, str
         preexec_fn=None if case.rights else without_rights,
     )  # fmt: skip
     if done.returncode:
-        raise RuntimeError(done.stderr.strip().splitlines()[-1:] or f"exit code {done.returncode}")
+        said = done.stderr.strip().splitlines()
+        raise RuntimeError(said[-1] if said else f"exit code {done.returncode}")
     return done.stdout
 
 
-def markdown(results: Results, wrong: list[str]) -> str:
-    """A table for each case, then what was asked and what came of it."""
+def markdown(results: Results, hidden: Hidden, wrong: list[str]) -> str:
+    """A table for each case, then what was asked and what came of it.
+
+    Figures are of deliveries, from their newest sample. The last columns: chunks that had to share one, or got
+    none, and the 99.9th percentile of all chunks, each from its own stamp.
+    """
     lines = []
     for case, rows in results.items():
-        lines += [f"\n**{case.text}**\n", "| | deliveries | p50, µs | p99 | p99.9 | longest |"]
-        lines.append("|---|--:|--:|--:|--:|--:|")
+        head = "| | deliveries | p50, µs | p99 | p99.9 | longest | shared | missing | p99.9 of every chunk |"
+        lines += [f"\n**{case.text}**\n", head, "|---|" + "--:|" * 8]
         for name in ROWS:
             if name in rows:
                 count, *us = rows[name].figures().values()
+                figures = " | ".join(f"{one:.0f}" for one in us)
                 lines.append(
-                    f"| {name} | {count} | " + " | ".join(f"{one:.0f}" for one in us) + " |"
+                    f"| {name} | {count} | {figures} | {_shared(hidden[case].get(name))} |"
                 )
     lines += ["", *verdicts(results)]
     return "\n".join([*lines, *(f"* {text}" for text in wrong)]) + "\n"
+
+
+def _shared(chunks: Chunks | None) -> str:
+    if chunks is None:
+        return " | | "
+    return f"{chunks.together} | {chunks.missing} | {chunks.every.figures()['p999_us']:.0f}"
 
 
 def verdicts(results: Results) -> list[str]:
@@ -210,9 +260,21 @@ def _line(held: bool, text: str) -> str:  # noqa: FBT001 - a verdict
     return f"* {'held' if held else '**missed**'}: {text}"
 
 
-def plain(results: Results) -> dict[str, Any]:
+def plain(results: Results, hidden: Hidden) -> dict[str, Any]:
     """For --json."""
+
+    def one(case: Case, name: str, met: Histogram) -> dict[str, Any]:
+        told = {**met.figures(), "pairs": met.pairs()}
+        if (chunks := hidden[case].get(name)) is None:
+            return told
+        every = {
+            "together": chunks.together,
+            "missing": chunks.missing,
+            "every": chunks.every.figures(),
+        }
+        return {**told, **every}
+
     return {
-        case.text: {name: {**met.figures(), "pairs": met.pairs()} for name, met in rows.items()}
+        case.text: {name: one(case, name, met) for name, met in rows.items()}
         for case, rows in results.items()
     }

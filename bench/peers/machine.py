@@ -55,10 +55,11 @@ def load(*, loaded: bool) -> Iterator[None]:
 
 @contextlib.contextmanager
 def sender(
-    env: dict[str, str], stream: str, rate_hz: float, channels: int, chunk: int
+    env: dict[str, str], stream: str, rate_hz: float, channels: int, chunk: int, stamps: Path
 ) -> Iterator[None]:
-    """The amplifier, of this session."""
-    command = [HERE, "-m", "bench.peers.sender", stream, str(rate_hz), str(channels), str(chunk)]
+    """The amplifier, of this session. stamps: the file where those of its chunks go."""
+    numbers = (str(rate_hz), str(channels), str(chunk))
+    command = [HERE, "-m", "bench.peers.sender", stream, *numbers, str(stamps)]
     with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bench.peers.latency import EZMSG, FLOORS, MNE, NMESD, PLAIN, Results
+from bench.peers.latency import DECIDED, EZMSG, FLOORS, MNE, NMESD, PLAIN, Results
 from nmesd.wire import Histogram
 from nmesd.wire.histogram import bounds_ns
 
 COLOURS = {
-    FLOORS[0]: "#999999", FLOORS[1]: "#555555", NMESD: "#0057b7", PLAIN: "#7fb069",
+    FLOORS[0]: "#999999", FLOORS[1]: "#555555", NMESD: "#0057b7", DECIDED: "#6aa5e0", PLAIN: "#7fb069",
     MNE[0]: "#e07b39", MNE[1]: "#f2b880", EZMSG: "#b0306a",
 }  # fmt: skip
 

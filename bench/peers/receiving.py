@@ -2,8 +2,9 @@
 
     python -m bench.peers.NAME STREAM SECONDS FILE PRIORITY
 
-The receiver finds the stream, warms up, then takes for so many seconds, at each delivery, the time from the LSL
-stamp of its newest sample to now; microseconds go into FILE. PRIORITY 0: no real-time rights are asked for.
+The receiver finds the stream, warms up, then takes for so many seconds, at each delivery, the LSL stamp of its
+newest sample and the time from it to now. Pairs of both, seconds and microseconds, go into FILE. PRIORITY 0: no
+real-time rights are asked for.
 """
 
 from __future__ import annotations
@@ -53,7 +54,8 @@ class Taken:
 
     def __init__(self, wanted: Asked) -> None:
         self._wanted = wanted
-        self._us = np.zeros(MOST)
+        self._rows = np.zeros((MOST, 2))
+        self._rows.fill(0.0)  # touched: no page is fetched while it is measured
         self._count = 0
         self._from_s = time.monotonic() + WARM_UP_S
         self._to_s = self._from_s + wanted.seconds
@@ -64,10 +66,10 @@ class Taken:
         if now_s >= self._to_s or self._count == MOST:
             return False
         if now_s >= self._from_s:
-            self._us[self._count] = (now_s - stamp_s) * 1e6
+            self._rows[self._count] = stamp_s, (now_s - stamp_s) * 1e6
             self._count += 1
         return True
 
     def save(self) -> None:
         """Into the file: doubles, as they are."""
-        self._us[: self._count].tofile(self._wanted.file)
+        self._rows[: self._count].tofile(self._wanted.file)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from bench.peers.latency import Case, Met, own
+from bench.peers.latency import Case, Chunks, Met, own
 from nmesd.wire import Histogram
 
 CHANNELS, RATES_HZ, CHUNKS = (
@@ -44,7 +44,7 @@ def measure(seconds: float, tick: Callable[[str], None], *, quick: bool) -> dict
         try:
             met = own(HERE, min(seconds, MOST_SECONDS), *point)
         except RuntimeError as error:
-            met = Met(Histogram(), [str(error)])
+            met = Met(Histogram(), [str(error)], Chunks(), Histogram())
         found[point] = met
     return found
 
@@ -53,7 +53,7 @@ def markdown(found: dict[Point, Met]) -> str:
     """p50 and p99.9 from the stamp of the sample that decided; what tripped."""
     head = "| channels | rate | chunk | time of a chunk | p50, µs | p99 | p99.9 | longest | |"
     lines = [head, "|--:|--:|--:|--:|--:|--:|--:|--:|---|"]
-    for point, (taken, wrong) in found.items():
+    for point, (taken, wrong, *_) in found.items():
         _, *us = taken.figures().values()
         figures = " | ".join(f"{one:.0f}" for one in us) if taken.count else "– | – | – | –"
         chunk_ms = 1000 * point.chunk / point.rate_hz
@@ -68,5 +68,5 @@ def plain(found: dict[Point, Met]) -> list[dict[str, Any]]:
     """For --json."""
     return [
         {**point._asdict(), **taken.figures(), "wrong": wrong}
-        for point, (taken, wrong) in found.items()
+        for point, (taken, wrong, *_) in found.items()
     ]

@@ -38,8 +38,13 @@ def test_every_target_is_held_or_missed_by_its_figure() -> None:
 
 
 def test_the_table_has_a_line_for_each_that_was_measured() -> None:
-    text = latency.markdown({RIGHTS: {NMESD: taken(100, 200)}}, ["ezmsg: not there"])
+    chunks = latency.Chunks()
+    chunks.together, chunks.missing, chunks.every = 3, 4, taken(100, 200, 5000)
+    text = latency.markdown(
+        {RIGHTS: {NMESD: taken(100, 200)}}, {RIGHTS: {NMESD: chunks}}, ["ezmsg: not there"]
+    )
     assert f"| {NMESD} | 2 | 10" in text
+    assert "| 3 | 4 | 5000 |" in text
     assert FLOORS[0] not in text
     assert "* ezmsg: not there" in text
 

@@ -47,6 +47,22 @@ def test_every_pin_is_followed_by_a_hash(repo_root: Path, name: str) -> None:
     assert bare == []
 
 
+def test_the_locks_of_the_peers_hold_them_and_what_nmesd_runs_with(repo_root: Path) -> None:
+    project = tomllib.loads((repo_root / "pyproject.toml").read_text())["project"]
+    asked = [project["optional-dependencies"]["peers"]]
+    asked += [(repo_root / "bench/peers/old.in").read_text().splitlines()[1:]]
+    for name, wanted in zip(PEERS, asked, strict=True):
+        locked = pins((repo_root / name).read_text())
+        for one in wanted:
+            peer, version = one.split("==")
+            assert locked[normalised(peer)] == {version}
+    run, beside = (
+        pins((repo_root / name).read_text()) for name in ("requirements.lock", PEERS[0])
+    )  # fmt: skip
+    for same in ("numpy", "scipy", "pylsl"):  # or two libraries would be compared, not two programs
+        assert beside[same] == run[same]
+
+
 def test_the_locks_hold_what_pyproject_asks_for(repo_root: Path) -> None:
     project = tomllib.loads((repo_root / "pyproject.toml").read_text())
     groups = project["dependency-groups"]
