@@ -106,4 +106,4 @@ if __name__ == "__main__":
     try:
         print(json.dumps(measure(float(rate), int(count), int(size), float(duration))))
     except RigError as error:  # what forbade arming stands in its first line, then come logs
-        sys.exit(str(error).partition("\n")[0])
+        sys.exit(str(error).partition("\n")[0].rpartition("cannot be armed: ")[2])
