@@ -44,7 +44,7 @@ class EngineHost:
         self._received = 0
         self._requests = 0
         self._waiting: dict[int, asyncio.Future[ActReply]] = {}
-        self._heard_s = 0.0
+        self._heard_s, self._heard_on = 0.0, -1
         self._replaced = asyncio.Event()  # this engine shall end: its settings are the old ones
         self._handed_over = asyncio.Event()  # a running engine has the settings
         self.pid = 0
@@ -133,7 +133,8 @@ class EngineHost:
 
     async def _serve(self, link: Link, process: asyncio.subprocess.Process) -> None:
         loop = asyncio.get_running_loop()
-        loop.add_reader(link.fileno(), self._read, link)
+        self._heard_on = link.fileno()  # a link that was closed has none any more
+        loop.add_reader(self._heard_on, self._read, link)
         try:
             self._heard_s = loop.time()
             while process.returncode is None and not link.closed and not self._replaced.is_set():
@@ -143,7 +144,7 @@ class EngineHost:
                     self._changed("engine silent", process.pid)
                     return
         finally:
-            loop.remove_reader(link.fileno())
+            loop.remove_reader(self._heard_on)
             self._link = None
 
     def _read(self, link: Link) -> bool:
@@ -167,7 +168,7 @@ class EngineHost:
             self._changed(f"bad frame from the engine: {error}", 0)
             link.close()
         if link.closed:
-            asyncio.get_running_loop().remove_reader(link.fileno())
+            asyncio.get_running_loop().remove_reader(self._heard_on)
         return received is not None and not link.closed
 
     def _take(self, frame: Frame) -> None:
