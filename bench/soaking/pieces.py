@@ -5,20 +5,17 @@ The histograms count from the start of the engine: what a piece came to is the d
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Final, NamedTuple
 
+from nmesd.certificate.processes import cpu_s
 from nmesd.certificate.window import Counted, between
 from nmesd.units import NS_PER_US
 from nmesd.wire import Histogram
 
 STAGE: Final = "sample_to_guard"
 SHARES: Final = (0.5, 0.99, 0.999)
-_TICK_S = 1 / os.sysconf("SC_CLK_TCK")
-_UTIME, _STIME = 11, 12  # in /proc/PID/stat behind the name, which may hold blanks
 
 
 class Piece(NamedTuple):
@@ -70,7 +67,6 @@ def _leases(stages: Counted) -> int:
 def used_s(pid: int) -> float:
     """Processor time a process has used, all its threads; 0 if it is gone."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return cpu_s(pid)
     except (FileNotFoundError, ProcessLookupError):
         return 0.0
-    return (int(fields[_UTIME]) + int(fields[_STIME])) * _TICK_S

@@ -35,7 +35,7 @@ def usage(rig: Rig) -> Usage:
     return Usage(
         time.monotonic(),
         pids,
-        {name: _cpu_s(pid) for name, pid in pids.items()},
+        {name: cpu_s(pid) for name, pid in pids.items()},
         {name: _kb(pid, "VmRSS") / 1024 for name, pid in pids.items()},
         _busy_s(),
     )
@@ -76,7 +76,7 @@ def rights(rig: Rig) -> dict[str, Any]:
     }
 
 
-def _cpu_s(pid: int) -> float:
+def cpu_s(pid: int) -> float:
     """User and system, of all its threads."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS  # utime and stime, proc(5)
