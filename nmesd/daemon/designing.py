@@ -35,6 +35,13 @@ class Designer:
         """From now on in children. The first starts at once, and loads while its parent does."""
         self._elsewhere, self._ahead = True, self._start()
 
+    def dismiss(self) -> None:
+        """Nothing was designed, nor is it soon: a child that waits for it would keep scipy in memory."""
+        if self._ahead is not None:
+            with self._ahead:
+                self._ahead.kill()
+            self._ahead = None
+
     def design(self, spec: ChainSpec) -> ChainCoefficients:
         """The coefficients of `spec`. Raises ConfigError if a child fails."""
         if not self._elsewhere:

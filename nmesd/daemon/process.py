@@ -19,6 +19,7 @@ from nmesd.daemon import stimulator
 from nmesd.daemon.broadcast import Broadcast
 from nmesd.daemon.changes import Change, changes, needs_restart, while_armed
 from nmesd.daemon.control import serve
+from nmesd.daemon.designing import DESIGNER
 from nmesd.daemon.engine_config import Config, load, lsl_config
 from nmesd.daemon.engine_host import EngineHost
 from nmesd.daemon.events import Hub, event_of
@@ -367,4 +368,5 @@ def operator_number(name: str) -> int:
 def run(config: Path, record: Path | None = None) -> None:
     """Run the daemon until it is told to end. Raises ConfigError."""
     daemon = Daemon(config, record)
+    DESIGNER.dismiss()  # of a programme that hears no EMG
     asyncio.run(daemon.run())

@@ -95,6 +95,7 @@ class Engine:
         self._talk_to_guard(now_ns)
         self._talk_to_daemon(now_ns)
         self._source.look_around(now_ns)
+        self._teller.turned(now_ns)
 
     # ---- guard --------------------------------------------------------------------------------------------
 

@@ -70,7 +70,6 @@ class Teller:
         now_ns = time.monotonic_ns()
         for frame in self.steps.frames():
             self._gathered.add(frame, now_ns)
-        self._gathered.flush_if_due(now_ns)
 
     def opened(self, xml: str) -> None:
         """What the stream that was opened says of itself; of one that says too much, what is most needed."""
@@ -102,6 +101,10 @@ class Teller:
     def snapshot(self, snapshot: Snapshot) -> None:
         """State for people."""
         self._send(snapshot)
+
+    def turned(self, now_ns: int) -> None:
+        """A turn is over: what is urgent, or has waited long enough, goes."""
+        self._gathered.flush_if_due(now_ns)
 
     def flush(self) -> None:
         """Nothing is held back any longer."""

@@ -55,3 +55,14 @@ def test_a_child_whose_parent_ended_ends_quietly() -> None:
     command = [sys.executable, "-m", "nmesd.daemon.designing"]
     ended = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=True)
     assert (ended.stdout, ended.stderr) == (b"", b"")
+
+
+def test_a_child_that_nobody_needs_is_ended_and_another_designs_later() -> None:
+    elsewhere = Designer()
+    elsewhere.go_elsewhere()
+    child = elsewhere._ahead
+    assert child is not None
+    elsewhere.dismiss()
+    assert child.returncode == -9
+    assert elsewhere.design(SPEC) == design(SPEC)
+    elsewhere.dismiss()  # nothing waits

@@ -7,7 +7,7 @@ import pytest
 
 from nmesd.core.values import Hop, Mode
 from nmesd.engine.steps import NO_EMG, Steps, Thresholds
-from nmesd.wire import Hops, Note, Opened, Raw, encode
+from nmesd.wire import Hops, Note, Opened, Raw, Stop, encode
 from tests.engine.played import CHUNK, Bench
 
 
@@ -105,3 +105,12 @@ def test_a_stream_that_says_too_much_is_told_without_its_description(bench: Benc
     bench.until(bench.ready)
     (opened,) = [frame for frame in bench.to_daemon if isinstance(frame, Opened)]
     assert opened.payload == b"<info><name>amplifier</name></info>"
+
+
+def test_a_trip_in_silence_is_told_in_its_own_turn(bench: Bench) -> None:
+    bench.train()
+    bench.network.streams.clear()  # no sample comes any more
+    bench.to_daemon.clear()
+    bench.until(lambda: any(isinstance(frame, Stop) for frame in bench.to_guard))
+    notes = [frame for frame in bench.to_daemon if isinstance(frame, Note)]
+    assert Mode.TRIPPED in [note.args[2] for note in notes if note.valid > 2]
