@@ -25,8 +25,6 @@ from dsp.stuck import StuckWatch
 MAX_ENVELOPE_NV: Final = 2**53
 """Nanovolts; above this float64 no longer counts in ones. It is 9 MV, so no EMG ever meets it."""
 
-_NV_PER_UV: Final = 1000.0
-
 _MAX_ENERGY_UV2: Final = 1e24
 """Square microvolts over a hop. A sample of 1e12 uV, a megavolt, is no voltage but garbage, and
 one of 1e154 would overflow when squared: refused as if it were not finite."""
@@ -66,10 +64,9 @@ class Chain:
         "_lasted",
         "_min_hops",
         "_none_begins",
-        "_nv_per_uv",
         "_ones",
         "_onsets",
-        "_scaled_nv",
+        "_powers",
         "_settle_hops",
         "_shape",
         "_since_restart",
@@ -83,7 +80,6 @@ class Chain:
         hop_samples = coefficients.hop_samples
         self._filter = BlockFilter(coefficients.filter_sos, hop_samples, channels)
         self._shape = (hop_samples, channels)
-        self._scaled_nv, self._nv_per_uv = np.zeros(channels), np.full(channels, _NV_PER_UV)
         self._envelope: Envelope = (
             MovingRms(coefficients, channels)
             if coefficients.rms_hops
@@ -91,8 +87,10 @@ class Chain:
         )
         self._cusum = Cusum(coefficients, channels) if coefficients.cusum else None
         self._squares = np.zeros((hop_samples, channels))
-        self._ones = np.ones(hop_samples)
-        self._energy = np.zeros(channels)
+        # A row of the same energies for each speed of the CUSUM: one product makes them all.
+        rows = max(1, len(coefficients.cusum))
+        self._ones, self._powers = np.ones((rows, hop_samples)), np.zeros((rows, channels))
+        self._energy: Array = self._powers[0]
         self._channels = channels
         watched = coefficients.watch_hops > 0
         self._disturbance = Disturbance(coefficients, channels) if watched else None
@@ -153,7 +151,8 @@ class Chain:
                 f"{len(on_nv)} and {len(off_nv)} thresholds for {self._channels} channels"
             )
         self._hop += 1
-        # One call instead of isfinite and all. NaN fails every comparison, so it is refused too.
+        # One call instead of isfinite and all. NaN fails every comparison, so it is refused too. (The array's dot
+        # would be cheaper, and warns of an overflow.)
         energy_uv2 = float(np.vdot(hop, hop))
         if not energy_uv2 < _MAX_ENERGY_UV2:
             self._stuck.restart()
@@ -166,14 +165,14 @@ class Chain:
             self._envelope.restart()
         filtered = self._filter.run(hop)
         np.multiply(filtered, filtered, self._squares)
-        np.dot(self._ones, self._squares, self._energy)  # a sum over the hop, at half its cost
+        self._ones.dot(self._squares, self._powers)  # a sum over the hop, at half its cost
         flags = stuck
         if self._disturbance:
             settled = self._since_restart >= self._settle_hops
             flags |= self._disturbance.run(
                 self._hop, hop, filtered, self._energy, on_nv, settled=settled
             )
-        envelope_nv = self._nanovolts(self._envelope.run(filtered))  # overwrites what was filtered
+        envelope_nv = _whole(self._envelope.run(filtered))  # overwrites what was filtered
         if self._since_restart < self._settle_hops:
             self._since_restart += 1
             return HopValues(envelope_nv, self._closed, self._closed, flags | SETTLING)
@@ -195,7 +194,7 @@ class Chain:
         """Hops each channel has been active; `_at_rest` itself if none is, so that rest costs little."""
         if self._cusum is None:
             begins = list(map(ge, envelope_nv, on_nv))
-        elif self._cusum.step(self._energy, on_nv) >= FULL:
+        elif self._cusum.step(self._powers, on_nv) >= FULL:
             begins = [value >= FULL for value in self._cusum.evidence().tolist()]
         else:
             begins = self._none_begins
@@ -211,10 +210,10 @@ class Chain:
         self.restart()
         return HopValues(self._zero_nv, self._closed, self._closed, flags)
 
-    def _nanovolts(self, envelope_uv: Array) -> tuple[int, ...]:
-        """Rounded half to even, as IEEE 754 does, and clamped: a low-pass may undershoot below zero."""
-        np.multiply(envelope_uv, self._nv_per_uv, self._scaled_nv)
-        rounded = tuple(map(round, self._scaled_nv.tolist()))
-        if min(rounded) < 0 or max(rounded) > MAX_ENVELOPE_NV:  # seldom, so looked at as a whole
-            rounded = tuple([min(max(value, 0), MAX_ENVELOPE_NV) for value in rounded])
-        return rounded
+
+def _whole(envelope_nv: Array) -> tuple[int, ...]:
+    """Rounded half to even, as IEEE 754 does, and clamped: a low-pass may undershoot below zero."""
+    rounded = tuple(map(round, envelope_nv.tolist()))
+    if min(rounded) < 0 or max(rounded) > MAX_ENVELOPE_NV:  # seldom, so looked at as a whole
+        rounded = tuple([min(max(value, 0), MAX_ENVELOPE_NV) for value in rounded])
+    return rounded

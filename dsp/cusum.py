@@ -7,11 +7,15 @@ With x the mean square of a filtered hop over the square of (ratio x on threshol
 
 Every hop brings evidence for an attempt or against it, and evidence older than T hardly counts. A
 steady x brings S to H + T (x - 1): what stays above the threshold fires in the end, what stays below
-never does, and what is far above fires at once, after H / x hops. As T goes to infinity this is Page's
+never does, and what is far above fires at once, after about H / x hops. As T goes to infinity this is Page's
 test for a rise in the variance of Gaussian noise (Page 1954, doi 10.2307/2333009), which no other test
 of the same false-alarm rate beats in the worst case (Moustakides 1986, doi 10.1214/aos/1176350164); at
 T = H it is a one-pole envelope of the power. The memory is bounded because rest wanders: a plain CUSUM
 adds up seconds of slightly more tone until it fires.
+
+Kept is A = (S + T - H) / T, for which nothing has to be taken off each hop: the one-pole average of x,
+
+    A = A (1 - 1/T) + x / T,  held between 1 - H/T and 1; it fires while A = 1
 
 A test is best for one strength of attempt: a long one for weak, a short one for strong. Two run side
 by side, and either may fire (`SPEEDS_MS`).
@@ -26,7 +30,7 @@ from dsp.blocks import Array
 from dsp.coefficients import ChainCoefficients
 
 FULL: Final = 1.0
-"""Evidence that fires."""
+"""Evidence that fires, of every speed."""
 
 _NV2_PER_UV2: Final = 1e6
 _FEW: Final = 128  # numbers: up to so many Python finds the largest sooner than numpy
@@ -37,14 +41,13 @@ class Cusum:
 
     __slots__ = (
         "_channels",
-        "_drain",
         "_evidence",
         "_few",
         "_flat",
+        "_floor",
         "_full",
         "_gain",
         "_keep",
-        "_none",
         "_on_nv",
         "_unit",
         "_x",
@@ -59,18 +62,17 @@ class Cusum:
                 raise ValueError(
                     f"channel_ratios are of {ratio.shape[1]} channels, must be {channels}"
                 )
-        # Evidence is counted in shares of what is needed, so that all speeds fire at `FULL`.
-        self._unit = _NV2_PER_UV2 / (coefficients.hop_samples * needed * ratio**2)
+        self._unit = _NV2_PER_UV2 / (coefficients.hop_samples * memory * ratio**2)
         # One number for each speed and channel: arrays of one shape need no broadcasting, half a ufunc's cost.
         shape = (len(ratio), channels)
         self._keep = np.broadcast_to(1.0 - 1.0 / memory, shape).copy()
-        self._drain = np.broadcast_to(1.0 / needed - 1.0 / memory, shape).copy()
+        self._floor = np.broadcast_to(1.0 - needed / memory, shape).copy()
         self._gain = np.zeros(shape)
         self._x = np.zeros(shape)
-        self._evidence = np.zeros(shape)
+        self._evidence = self._floor.copy()
         self._flat = self._evidence.ravel()  # a view
         self._few = self._flat.size <= _FEW
-        self._none, self._full = np.zeros(shape), np.full(shape, FULL)
+        self._full = np.full(shape, FULL)
         self._channels = channels
         self._on_nv: tuple[int, ...] = ()
 
@@ -78,7 +80,8 @@ class Cusum:
         """Take one hop; give the evidence of the channel that has most: it fires from `FULL`.
 
         Args:
-            energy_uv2: (channels,) the sum of squares of the hop's filtered samples.
+            energy_uv2: (channels,) the sum of squares of the hop's filtered samples; or a row of them for each
+                speed, all the same, which costs half (no broadcasting).
             on_nv: the on threshold of each channel, nanovolts r.m.s., above 0.
 
         Raises:
@@ -93,15 +96,14 @@ class Cusum:
         np.multiply(self._gain, energy_uv2, self._x)
         np.multiply(evidence, self._keep, evidence)
         np.add(evidence, self._x, evidence)
-        np.subtract(evidence, self._drain, evidence)
-        np.maximum(evidence, self._none, out=evidence)
+        np.maximum(evidence, self._floor, out=evidence)
         most = max(self._flat.tolist()) if self._few else float(self._flat.max())
         if most >= FULL:
             np.minimum(evidence, self._full, out=evidence)
         return most
 
     def evidence(self) -> Array:
-        """(channels,) of the last hop, 0 to `FULL`."""
+        """(channels,) of the last hop: A of the speed that has most, up to `FULL`."""
         most: Array = np.maximum.reduce(self._evidence)
         return most
 
@@ -112,4 +114,4 @@ class Cusum:
 
     def restart(self) -> None:
         """Forget all evidence."""
-        self._evidence.fill(0.0)
+        np.copyto(self._evidence, self._floor)

@@ -44,6 +44,7 @@ more, and leaves 2 µV of it."""
 _SECONDS: Final = (0.02, 2.0, 0.25, 0.1, 0.2, 0.2, 0.2, 0.2)
 _FAST, _SLOW, _MOVEMENT, _BAND, _HUM = 0, 1, 2, 3, 4
 _HUM_HZ: Final = (50.0, 60.0)
+_FLAGS: Final = (LEAD_OFF, MAINS, MOVEMENT)
 _NV2_PER_UV2: Final = 1e6
 
 
@@ -51,7 +52,7 @@ class Disturbance:
     """Flags of all channels together."""
 
     __slots__ = (
-        "_average", "_band_unit", "_change", "_every", "_flags", "_fresh", "_left", "_looks", "_mean",
+        "_average", "_band_unit", "_change", "_every", "_flags", "_fresh", "_judged", "_left", "_looks",
         "_mean_of", "_new", "_on_nv", "_on_uv2", "_rows", "_settle", "_share", "_step", "_until", "_waves",
     )  # fmt: skip
 
@@ -64,9 +65,10 @@ class Disturbance:
         share = 1.0 - np.exp(-self._every * hop_s / np.array(_SECONDS))
         self._share = np.broadcast_to(share[:, None], shape).copy()
         self._step = [2 * math.pi * hop_s * hz for hz in _HUM_HZ]
-        self._mean_of = np.full(coefficients.hop_samples, 1.0 / coefficients.hop_samples)
+        # Products of small matrices, and rows of one shape: broadcasting would double the cost of a call.
+        self._mean_of = np.full((2, coefficients.hop_samples), 1.0 / coefficients.hop_samples)
         self._band_unit = np.full(channels, 1.0 / coefficients.hop_samples)
-        self._mean, self._left = np.zeros(channels), np.zeros(channels)
+        self._left = np.zeros((1, channels))
         self._on_nv: tuple[int, ...] = ()
         self._on_uv2 = np.zeros(channels)
         self._new, self._average, self._change = np.zeros(shape), np.zeros(shape), np.zeros(shape)
@@ -81,7 +83,8 @@ class Disturbance:
             average[_SLOW],
         )
         self._waves = np.zeros((2 * len(_HUM_HZ), 1))
-        self._until = dict.fromkeys((LEAD_OFF, MAINS, MOVEMENT), 0)
+        self._judged = np.zeros((2, len(_FLAGS), channels))  # what is, and what may be
+        self._until = dict.fromkeys(_FLAGS, 0)
         self._looks = self._flags = 0
         self._fresh = True
 
@@ -116,9 +119,7 @@ class Disturbance:
         """
         if number % self._every == 0:
             if settled:
-                np.dot(self._mean_of, hop, self._mean)
-                np.dot(self._mean_of, filtered, self._left)
-                self._look(number, self._mean, self._left, energy_uv2)
+                self._look(number, hop, filtered, energy_uv2)
                 self._looks += 1
                 if self._looks % JUDGE_LOOKS == 0:
                     for flag in self._found(on_nv):
@@ -126,21 +127,23 @@ class Disturbance:
             self._flags = sum(flag for flag, until in self._until.items() if until > number)
         return self._flags
 
-    def _look(self, number: int, mean_uv: Array, left_uv: Array, energy_uv2: Array) -> None:
-        new, average, change = self._new, self._average, self._change
+    def _look(self, number: int, hop: Array, filtered: Array, energy_uv2: Array) -> None:
+        average, change, waves = self._average, self._change, self._waves
+        levels, movement, band, hum, fast, slow = self._rows
+        self._mean_of.dot(hop, levels)
         if self._fresh:
             self._fresh = False
             average.fill(0.0)
-            average[: _SLOW + 1] = mean_uv
-        levels, movement, band, hum, fast, slow = self._rows
-        levels[:] = mean_uv
+            average[: _SLOW + 1] = levels
         np.subtract(fast, slow, movement)
         np.multiply(movement, movement, movement)
         np.multiply(energy_uv2, self._band_unit, band)
-        angles = [step * number for step in self._step]
-        self._waves[:, 0] = [*map(math.cos, angles), *map(math.sin, angles)]
-        np.multiply(self._waves, left_uv, hum)
-        np.subtract(new, average, change)
+        for row, step in enumerate(self._step):
+            waves[row, 0] = math.cos(step * number)
+            waves[row + 2, 0] = math.sin(step * number)
+        self._mean_of[:1].dot(filtered, self._left)
+        waves.dot(self._left, hum)
+        np.subtract(self._new, average, change)
         np.multiply(change, self._share, change)
         np.add(average, change, average)
 
@@ -148,16 +151,16 @@ class Disturbance:
         if on_nv != self._on_nv:
             self._on_nv = tuple(on_nv)
             np.divide(np.square(np.array(on_nv, dtype=np.float64)), _NV2_PER_UV2, out=self._on_uv2)
-        average = self._average
-        moved, band = average[_FAST] - average[_SLOW], average[_BAND]
-        found = []
-        if (np.abs(moved) > LEAD_OFF_UV).any():
-            found.append(LEAD_OFF)
-        if (self._hum() > MAINS_SHARE * np.maximum(band, self._on_uv2)).any():
-            found.append(MAINS)
-        if (average[_MOVEMENT] > np.maximum(MOVEMENT_RATIO * band, MOVEMENT_LEAST_UV**2)).any():
-            found.append(MOVEMENT)
-        return found
+        average, (found, limit) = self._average, self._judged
+        band = average[_BAND]
+        found[0], limit[0] = np.abs(average[_FAST] - average[_SLOW]), LEAD_OFF_UV
+        found[1], limit[1] = self._hum(), MAINS_SHARE * np.maximum(band, self._on_uv2)
+        found[2] = average[_MOVEMENT]
+        limit[2] = np.maximum(MOVEMENT_RATIO * band, MOVEMENT_LEAST_UV**2)
+        above = found > limit
+        if not above.any():  # nearly always
+            return []
+        return [flag for flag, where in zip(_FLAGS, above, strict=True) if where.any()]
 
     def _hum(self) -> Array:
         """Power at 50 or at 60 Hz, whichever is more."""

@@ -1,18 +1,20 @@
-"""The envelope: how strong the filtered EMG is at the last sample of a hop, in microvolts."""
+"""The envelope: how strong the filtered EMG is at the last sample of a hop. Microvolts in, nanovolts out."""
 
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 
 from dsp.blocks import Array, BlockFilter
 from dsp.coefficients import ChainCoefficients
 
+_NV_PER_UV: Final = 1000.0
+
 
 class Envelope(Protocol):
     """What turns filtered hops into one value a hop."""
 
     def run(self, filtered: Array) -> Array:
-        """Take one hop (hop_samples, channels), which may be overwritten; give (channels,), same unit.
+        """Take a hop (hop_samples, channels) of microvolts, which may be overwritten; give nanovolts, (channels,).
 
         The result is the envelope's own memory: valid until the next call.
         """
@@ -28,7 +30,7 @@ class Lowpass:
 
     def __init__(self, coefficients: ChainCoefficients, channels: int) -> None:
         hop_samples = coefficients.hop_samples
-        self._filter = BlockFilter(coefficients.envelope_sos, hop_samples, channels)
+        self._filter = BlockFilter(coefficients.envelope_sos, hop_samples, channels, _NV_PER_UV)
         self._zero = np.zeros(channels)
 
     def run(self, filtered: Array) -> Array:
@@ -48,12 +50,13 @@ class MovingRms:
     later taken away again does not cancel to the bit after a large artefact has passed through.
     """
 
-    __slots__ = ("_mean", "_oldest", "_ring", "_samples")
+    __slots__ = ("_mean", "_oldest", "_per_sample", "_ring")
 
     def __init__(self, coefficients: ChainCoefficients, channels: int) -> None:
         self._ring = np.zeros((coefficients.rms_hops, channels))
         self._oldest = 0
-        self._samples = coefficients.rms_hops * coefficients.hop_samples
+        samples = coefficients.rms_hops * coefficients.hop_samples
+        self._per_sample = samples / _NV_PER_UV**2
         self._mean = np.zeros(channels)
 
     def run(self, filtered: Array) -> Array:
@@ -61,7 +64,7 @@ class MovingRms:
         np.add.reduce(filtered, axis=0, out=self._ring[self._oldest])
         self._oldest = (self._oldest + 1) % len(self._ring)
         np.add.reduce(self._ring, axis=0, out=self._mean)
-        np.divide(self._mean, self._samples, out=self._mean)
+        np.divide(self._mean, self._per_sample, out=self._mean)
         np.sqrt(self._mean, out=self._mean)
         return self._mean
 

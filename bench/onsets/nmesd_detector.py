@@ -55,7 +55,9 @@ def envelope(filtered: Array, variance: float, _: Array) -> FiresAt:
     lowpass = Lowpass(design(ChainSpec(rate_mhz=RATE_HZ * 1000)), filtered.shape[1])
     lowpass.restart()
     scaled = filtered / np.sqrt(variance)
-    smooth = np.array([lowpass.run(hop[None].copy()).copy() for hop in scaled])
+    smooth = (
+        np.array([lowpass.run(hop[None].copy()).copy() for hop in scaled]) / 1000
+    )  # as it came in
     return lambda level: smooth >= level
 
 

@@ -135,3 +135,12 @@ def test_what_it_gives_may_be_overwritten(band_low_hz: float | None) -> None:
         expected, ours = kept.run(x[start : start + 4]), overwritten.run(x[start : start + 4])
         assert np.array_equal(ours, expected)
         ours.fill(np.nan)
+
+
+def test_a_gain_multiplies_what_comes_out_and_nothing_within() -> None:
+    coefficients = design(ChainSpec(rate_mhz=1_000_000))
+    x = DC_UV + microvolts(400, 2, step=True)
+    plain, louder = (BlockFilter(coefficients.envelope_sos, 4, 2, gain) for gain in (1.0, 1024.0))
+    for block in (plain, louder):
+        block.prime(x[0])
+    assert np.array_equal(run(louder, x, 4), 1024.0 * run(plain, x, 4))

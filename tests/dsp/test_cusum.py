@@ -14,6 +14,7 @@ from dsp.coefficients import ChainCoefficients
 from dsp.cusum import FULL, Cusum
 
 ONE = ((1.0, 20.0, 80.0),)
+FLOOR = 1 - 20.0 / 80.0  # of ONE: no evidence
 TWO = ((1.0, 40.0, 160.0), (1.25, 10.0, 50.0))
 
 
@@ -45,13 +46,15 @@ def run(
 def by_the_formula(
     speeds: tuple[tuple[float, ...], ...], energy_uv2: list[float], on_uv: float
 ) -> list[float]:
-    """S = S (1 - 1/T) + x - (1 - H/T), between 0 and H; in shares of H, the largest of all speeds."""
+    """S = S (1 - 1/T) + x - (1 - H/T), between 0 and H; the largest (S + T - H) / T of all speeds."""
     sums, out = [0.0] * len(speeds), []
     for uv2 in energy_uv2:
         for n, (ratio, needed, memory) in enumerate(speeds):
             x = uv2 / (ratio * on_uv) ** 2
             sums[n] = min(max(sums[n] * (1 - 1 / memory) + x - (1 - needed / memory), 0.0), needed)
-        out.append(max(s / needed for s, (_, needed, _) in zip(sums, speeds, strict=True)))
+        out.append(
+            max((s + t - needed) / t for s, (_, needed, t) in zip(sums, speeds, strict=True))
+        )
     return out
 
 
@@ -102,13 +105,13 @@ def test_evidence_does_not_outlive_the_attempt_by_more_than_its_amount() -> None
     long, short = (run(ONE, [100.0] * n + [0.0] * 50)[-50:] for n in (5000, 1))
     assert long == short
     assert long[0] < FULL
-    assert long[-1] == 0.0
+    assert long[-1] == FLOOR
 
 
 def test_old_evidence_fades() -> None:
     """A burst a second, each of a quarter of what is needed, never adds up."""
     burst = [6.0] + [0.5] * 999
-    assert max(run(ONE, burst * 20)) < 0.35
+    assert max(run(ONE, burst * 20)) < FLOOR + 0.35 * (FULL - FLOOR)
 
 
 def test_a_hop_counts_by_its_mean_square() -> None:
@@ -176,7 +179,7 @@ def test_a_speed_that_is_none_is_refused(speed: tuple[float, ...]) -> None:
 
 def test_a_threshold_as_high_as_can_be_is_never_reached() -> None:
     """Its square is beyond an integer of numpy."""
-    assert Cusum(coefficients(ONE), 1).step(np.array([1e9]), (2**53,)) == 0.0
+    assert Cusum(coefficients(ONE), 1).step(np.array([1e9]), (2**53,)) == FLOOR
 
 
 def test_a_threshold_for_each_channel_and_no_more() -> None:
