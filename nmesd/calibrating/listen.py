@@ -15,7 +15,7 @@ from nmesd.daemon.settings import LslSection, StreamSection
 from nmesd.engine.stream import Stream
 from nmesd.errors import EXPLAIN, Reason, RecordError, StreamError
 from nmesd.sessions.recording import Recording
-from nmesd.units import MHZ_PER_HZ, NS_PER_MS
+from nmesd.units import NS_PER_MS
 
 EFFORT_S: Final = 4.0
 PAUSE_S: Final = 5.0
@@ -44,7 +44,7 @@ def listen(
     section: StreamSection, lsl: LslSection, muscle: str, show: Show, *, rest_s: float
 ) -> Heard:
     """Rest, then three efforts, live from LSL. Raises StreamError."""
-    spec = stream_spec(section, round(section.rate_hz * MHZ_PER_HZ), (muscle,))
+    spec = stream_spec(section, (muscle,))
     pylsl.util.set_config_content(lsl_config(lsl))
     stream = Stream(spec, LEASE_NS)
     _find(stream, section, show)

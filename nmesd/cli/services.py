@@ -31,11 +31,14 @@ def run(
 
     DESIGNER.go_elsewhere()  # first: scipy loads there while all this loads here
 
-    from nmesd.daemon.logs import configure
-    from nmesd.daemon.process import run as run_daemon
+    from nmesd.daemon.engine_process import EngineProcess
 
-    configure(as_json=not sys.stderr.isatty())
-    run_daemon(config, record)
+    with EngineProcess() as engine:
+        from nmesd.daemon.logs import configure
+        from nmesd.daemon.process import run as run_daemon
+
+        configure(as_json=not sys.stderr.isatty())
+        run_daemon(config, record, engine)
 
 
 @app.command(**PASSED_ON)

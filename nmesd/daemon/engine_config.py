@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -15,8 +16,9 @@ from nmesd.daemon.settings import LslSection, StreamSection
 from nmesd.daemon.thresholds import Thresholds, coefficients_of, thresholds
 from nmesd.engine.settings import EngineSettings, StreamSpec
 from nmesd.errors import ConfigError
-from nmesd.units import NS_PER_MS, NV_PER_UV, UA_PER_MA
+from nmesd.units import MHZ_PER_HZ, NS_PER_MS, NV_PER_UV, UA_PER_MA
 
+Tell = Callable[[bytes], None]  # settings
 TICK_MHZ = 1_000_000  # where no EMG is heard: a step each millisecond
 
 
@@ -37,45 +39,51 @@ def lsl_config(section: LslSection) -> str:
     return "\n".join([*lines, *tuning, "[log]", "level = -1", ""])
 
 
-def engine_settings(files: Files) -> EngineSettings:
-    """What the engine decides with. Designs the filters. Raises ConfigError."""
+def _nobody(_: bytes) -> None:
+    pass
+
+
+def engine_settings(files: Files, ahead: Tell = _nobody) -> EngineSettings:
+    """What the engine decides with. Designs the filters. Raises ConfigError.
+
+    ahead: told before that what to listen for.
+    """
     settings, programme = files.settings, files.programme
     core = CoreSettings(TICK_MHZ, 1, (), programme.programme())
-    stream: StreamSpec | None = None
-    chain: ChainCoefficients | None = None
-    if not programme.hears_emg:
-        core = core._replace(muscles=_unheard(files))
-    elif settings.stream is None:
-        raise ConfigError(f"programme {files.name!r} hears EMG: nmesd.toml needs a [stream]")
-    else:
-        columns = _columns(files)
-        _known(columns, settings.stream)
-        found = [_found(files, muscle, settings.stream) for muscle in files.patient.muscle]
-        chain = _chain(files, settings.stream, columns, found)
-        muscles = tuple(
-            _heard(files, muscle, columns, one)
-            for muscle, one in zip(files.patient.muscle, found, strict=True)
-        )
-        core = CoreSettings(chain.rate_mhz, chain.hop_samples, muscles, core.programme)
-        stream = stream_spec(settings.stream, chain.rate_mhz, columns)
-    return EngineSettings(
-        stream=stream,
-        chain=None if chain is None else chain.to_dict(),
+    told = EngineSettings(
+        stream=None,
+        chain=None,
         core=core,
         lease_ns=settings.guard.lease_ms * NS_PER_MS,
         guard_socket=settings.guard.socket,
         lsl_config=lsl_config(settings.lsl),
     )
+    if not programme.hears_emg:
+        return replace(told, core=core._replace(muscles=_unheard(files)))
+    if settings.stream is None:
+        raise ConfigError(f"programme {files.name!r} hears EMG: nmesd.toml needs a [stream]")
+    columns = _columns(files)
+    _known(columns, settings.stream)
+    told = replace(told, stream=stream_spec(settings.stream, columns))
+    ahead(told.to_json())
+    found = [_found(files, muscle, settings.stream) for muscle in files.patient.muscle]
+    chain = _chain(files, settings.stream, columns, found)
+    muscles = tuple(
+        _heard(files, muscle, columns, one)
+        for muscle, one in zip(files.patient.muscle, found, strict=True)
+    )
+    core = CoreSettings(chain.rate_mhz, chain.hop_samples, muscles, core.programme)
+    return replace(told, chain=chain.to_dict(), core=core)
 
 
-def stream_spec(stream: StreamSection, rate_mhz: int, columns: tuple[str, ...]) -> StreamSpec:
+def stream_spec(stream: StreamSection, columns: tuple[str, ...]) -> StreamSpec:
     """What the engine listens for."""
     return StreamSpec(
         name=stream.name,
         type=stream.type,
         source_id=stream.source_id,
         host=stream.host,
-        rate_mhz=rate_mhz,
+        rate_mhz=round(stream.rate_hz * MHZ_PER_HZ),
         labels=stream.labels,
         columns=columns,
         speed=stream.speed,
@@ -194,7 +202,10 @@ class Config(NamedTuple):
     engine: bytes
 
 
-def load(path: Path, programme: str = "") -> Config:
-    """Read and check nmesd.toml and the files it names; `programme` instead of its own. Raises ConfigError."""
+def load(path: Path, programme: str = "", ahead: Tell = _nobody) -> Config:
+    """Read and check nmesd.toml and the files it names; `programme` instead of its own. Raises ConfigError.
+
+    ahead: see `engine_settings`.
+    """
     files = read_files(path, programme)
-    return Config(files, engine_settings(files).to_json())
+    return Config(files, engine_settings(files, ahead).to_json())

@@ -7,15 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import signal
-import socket
-import sys
 from collections.abc import Callable
 
+from nmesd.daemon.engine_process import EngineProcess
 from nmesd.errors import LinkError
-from nmesd.wire import Act, ActKind, ActReply, Beat, Frame, Link, Retune, Settings, unbundled
-from nmesd.wire.lifeline import held
+from nmesd.wire import Act, ActKind, ActReply, Beat, Frame, Link, Retune, unbundled
 
 BEAT_S = 0.2  # a fifth of the silence the engine bears
 RESTART_S = 1.0
@@ -24,20 +20,20 @@ REPLACE_S = (
     4.0  # to end an engine, however stuck, and start another; less than an operator's command waits
 )
 SILENT_S = 6.0  # longer than opening a stream may take; by then the guard has long been at zero
-SEND_BUFFER = (
-    4 * 1024 * 1024
-)  # bytes of telemetry the engine may be ahead: seconds of raw EMG at 64 channels
 MOST_MESSAGES = 16  # read at a time
-ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
 class EngineHost:
-    """One engine at a time. `hear` gets every frame it sends, `changed` every start and end, in words."""
+    """One engine at a time. `hear` gets every frame it sends, `changed` every start and end, in words.
+
+    ahead: the first, if it was started already.
+    """
 
     def __init__(
-        self, settings: bytes, hear: Callable[[Frame], None], changed: Callable[[str, int], None]
-    ) -> None:
-        self._settings = settings
+        self, settings: bytes, hear: Callable[[Frame], None], changed: Callable[[str, int], None],
+        ahead: EngineProcess | None = None,
+    ) -> None:  # fmt: skip
+        self._settings, self._ahead = settings, ahead
         self._hear = hear
         self._changed = changed
         self._link: Link | None = None
@@ -53,36 +49,20 @@ class EngineHost:
         """Keep an engine running until cancelled, then end it."""
         while True:
             self._replaced.clear()
-            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
-            lifeline = held()
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "nmesd.engine",
-                "--daemon",
-                str(theirs.fileno()),
-                "--lifeline",
-                str(lifeline),
-                pass_fds=[theirs.fileno(), lifeline],
-                env={**os.environ, **ONE_THREAD},
-            )
-            theirs.close()
-            os.close(lifeline)
-            self.pid = process.pid
-            self._link, self._received = Link(ours), 0
-            self._link.send(Settings(self._settings))
+            engine, self._ahead = self._ahead or EngineProcess(), None
+            self.pid, link = engine.pid, engine.link
+            self._link, self._received = link, 0
+            engine.tell(self._settings)
             self._handed_over.set()
-            self._changed("engine started", process.pid)
-            link = self._link
+            self._changed("engine started", engine.pid)
             try:
-                await self._serve(link, process)
+                await self._serve(engine)
             finally:
-                await self._end(process)
+                code = await engine.end()
                 while self._read(link):  # its last words: why it went to zero
                     pass
                 link.close()
-            self._changed("engine ended", process.returncode or 0)
+            self._changed("engine ended", code)
             await self._pause(RESTART_S)
 
     async def replace(self, settings: bytes) -> None:
@@ -131,17 +111,18 @@ class EngineHost:
         finally:
             self._waiting.pop(self._requests, None)
 
-    async def _serve(self, link: Link, process: asyncio.subprocess.Process) -> None:
+    async def _serve(self, engine: EngineProcess) -> None:
+        link = engine.link
         loop = asyncio.get_running_loop()
         self._heard_on = link.fileno()  # a link that was closed has none any more
         loop.add_reader(self._heard_on, self._read, link)
         try:
             self._heard_s = loop.time()
-            while process.returncode is None and not link.closed and not self._replaced.is_set():
+            while engine.code is None and not link.closed and not self._replaced.is_set():
                 link.send(Beat())
                 await self._pause(BEAT_S)
                 if loop.time() - self._heard_s > SILENT_S:
-                    self._changed("engine silent", process.pid)
+                    self._changed("engine silent", engine.pid)
                     return
         finally:
             loop.remove_reader(self._heard_on)
@@ -183,13 +164,3 @@ class EngineHost:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._replaced.wait()
-
-    async def _end(self, process: asyncio.subprocess.Process) -> None:
-        if process.returncode is None:
-            process.send_signal(signal.SIGTERM)
-            try:
-                async with asyncio.timeout(1.0):
-                    await process.wait()
-            except TimeoutError:
-                process.kill()  # it may be frozen; the guard has long stopped by itself
-        await process.wait()

@@ -64,7 +64,7 @@ class Deciding:
         decider, chain = self.decider, self._chain
         assert chain is not None  # noqa: S101 - whoever hears EMG has one
         self._obey(decider.hop(samples))
-        self.stages.add(Stage.DECISION, time.monotonic_ns() - chain.done_ns)
+        self.stages.met(Stage.DECISION, time.monotonic_ns() - chain.done_ns)
         self._steps.add(decider.state.mode, decider.last, self._thresholds_nv)
         if decider.state.on_nv is not self._on_nv:
             self._look_at_thresholds()
@@ -118,10 +118,14 @@ class Deciding:
         sample_ns: time of the sample that decided; `arrival_ns` where its clock is another. arrival_ns: when the
         turn's samples came.
         """
+        self._lease(sample_ns, arrival_ns)
+        self.stages.count()
+
+    def _lease(self, sample_ns: int, arrival_ns: int) -> None:
         decided_ns, budget_ns = time.monotonic_ns(), self._lease_ns // 2
         self.step_max_ns = max(self.step_max_ns, decided_ns - arrival_ns)
         if sample_ns != arrival_ns:
-            self.stages.add(Stage.ARRIVAL, arrival_ns - sample_ns)
+            self.stages.met(Stage.ARRIVAL, arrival_ns - sample_ns)
         if not self.armed:
             return
         if decided_ns - arrival_ns > budget_ns:
@@ -138,7 +142,7 @@ class Deciding:
             believes_armed=True,
             believes_output=train is not None and any(train.given_ua),
         )
-        self.stages.add(Stage.LEASE_WRITE, time.monotonic_ns() - decided_ns)
+        self.stages.met(Stage.LEASE_WRITE, time.monotonic_ns() - decided_ns)
 
     def _obey(self, commands: tuple[Command, ...]) -> tuple[Command, ...]:
         for command in commands:

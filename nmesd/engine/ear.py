@@ -15,9 +15,10 @@ from nmesd.engine.settings import EngineSettings, StreamSpec
 from nmesd.engine.stream import Stream
 from nmesd.engine.teller import Teller
 from nmesd.errors import Reason
-from nmesd.units import sample_time_ns
+from nmesd.units import MHZ_PER_HZ, NS_PER_S, sample_time_ns
 
 PULL_S: Final = 0.004
+GATHER_LEAST_NS: Final = 600_000  # a sleep for less costs more than the wakings it saves
 
 _SEARCHING: Final = (
     Reason.EMG_NO_STREAM,
@@ -34,6 +35,18 @@ def columns(channels: Sequence[int]) -> slice | list[int]:
     return slice(first, last + 1) if neighbours else list(channels)
 
 
+def gather_ns(got: int, held: int, hop_samples: int, period_ns: float) -> int:
+    """How long to let samples gather before the next pull, nanoseconds; 0: not at all.
+
+    Until the last but one of the next hop is due, where they come in pieces of a hop: none is decided on before.
+    At 10 kHz, sample by sample, liblsl would wake the engine ten times a hop, and leave the daemon no processor.
+
+    got: samples of the last pull. held: of them and those before, samples of the next hop.
+    """
+    wait_ns = int((hop_samples - held - 1) * period_ns)
+    return wait_ns if got < hop_samples and wait_ns >= GATHER_LEAST_NS else 0
+
+
 class Source(Protocol):
     """What brings decision steps."""
 
@@ -48,11 +61,15 @@ class Source(Protocol):
 
 
 class Ear:
-    """The EMG stream: searched, heard, watched, cut into hops."""
+    """The EMG stream: searched, heard, watched, cut into hops.
+
+    begun: a search for this stream that is under way.
+    """
 
     def __init__(
-        self, settings: EngineSettings, deciding: Deciding, inhibits: Inhibits, teller: Teller
-    ) -> None:
+        self, settings: EngineSettings, deciding: Deciding, inhibits: Inhibits, teller: Teller,
+        begun: Stream | None = None,
+    ) -> None:  # fmt: skip
         assert settings.stream is not None  # noqa: S101 - or nobody would listen
         assert settings.chain is not None  # noqa: S101
         self._spec: StreamSpec = settings.stream
@@ -60,8 +77,10 @@ class Ear:
         self._deciding, self._inhibits, self._teller = deciding, inhibits, teller
         self._hop_samples = ChainCoefficients.from_dict(settings.chain).hop_samples
         self._cutter = HopCutter(self._hop_samples, len(self._spec.channels))
-        self._stream = Stream(self._spec, settings.lease_ns)
-        self._epoch = self._samples = 0
+        ahead = begun is not None and begun.spec == self._spec
+        self._stream = begun if begun and ahead else Stream(self._spec, settings.lease_ns)
+        self._period_ns = NS_PER_S * MHZ_PER_HZ / (self._spec.rate_mhz * self._spec.speed)
+        self._epoch = self._samples = self._gathered_ns = 0
         self._same_clock = self._rivalled = False
         inhibits.set(Reason.EMG_NO_STREAM)
 
@@ -73,6 +92,8 @@ class Ear:
             self._search()
 
     def _hear(self) -> None:
+        if (wait_ns := self._gathered_ns - time.monotonic_ns()) > 0:
+            time.sleep(wait_ns / NS_PER_S)
         heard, arrival_ns = self._stream.listen(PULL_S)
         if heard.finding is not None:
             reason, value, limit = heard.finding
@@ -101,6 +122,9 @@ class Ear:
         self._teller.raw(self._epoch, self._samples, heard.samples, heard.stamps_ns, arrival_ns)
         self._teller.hops()
         self._samples += len(heard.samples)
+        self._gathered_ns = arrival_ns + gather_ns(
+            len(heard.samples), self._cutter.held, self._hop_samples, self._period_ns
+        )
 
     def start_afresh(self) -> None:
         """See Source."""

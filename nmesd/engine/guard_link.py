@@ -52,6 +52,11 @@ class GuardLink:
         return self._link is not None
 
     @property
+    def links(self) -> tuple[Link, ...]:
+        """The connection, for select; none where there is none."""
+        return () if self._link is None else (self._link,)
+
+    @property
     def sequence(self) -> int:
         """Number of the last frame sent."""
         return self._link.sequence if self._link else 0

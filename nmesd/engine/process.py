@@ -19,6 +19,7 @@ from nmesd.engine.guard_link import GuardLink
 from nmesd.engine.inhibits import Inhibits
 from nmesd.engine.settings import EngineSettings, outputs, settings_hash
 from nmesd.engine.snapshot import snapshot
+from nmesd.engine.stream import Stream
 from nmesd.engine.teller import Teller
 from nmesd.errors import LinkError, Reason
 from nmesd.units import NS_PER_MS, NS_PER_S
@@ -53,8 +54,9 @@ class Engine:
     """State of the engine process."""
 
     def __init__(
-        self, settings: EngineSettings, daemon: Link, lifeline: Watch | None = None
-    ) -> None:
+        self, settings: EngineSettings, daemon: Link, lifeline: Watch | None = None,
+        begun: Stream | None = None,
+    ) -> None:  # fmt: skip
         self.ending = False
         self._settings = settings
         self._daemon = daemon
@@ -69,9 +71,10 @@ class Engine:
         self._source: Source = (
             Ticker(settings, self._deciding, self._teller)
             if settings.stream is None
-            else Ear(settings, self._deciding, self._inhibits, self._teller)
+            else Ear(settings, self._deciding, self._inhibits, self._teller, begun)
         )
         self._pending: Pending | None = None
+        self._orphaned = False
         self._snapshot_ns = 0
         self._beat_ns = time.monotonic_ns()
         self._device: Capabilities | None = None  # as told to the daemon
@@ -86,22 +89,27 @@ class Engine:
 
     def _daemon_gone(self) -> bool:
         """By the end of its connection, or sooner by its lifeline: it may take 0.1 s to give its memory back."""
-        return self._daemon.closed or bool(select.select(self._lifeline, [], [], 0)[0])
+        return self._daemon.closed or self._orphaned
 
     def turn(self) -> None:
         """Once around: what is not on the path from muscle to current comes after the lease."""
         self._source.turn()
         now_ns = time.monotonic_ns()
-        self._talk_to_guard(now_ns)
-        self._talk_to_daemon(now_ns)
+        # One look for all: to ask each that is silent costs an exception.
+        asked: list[Watch | Link] = [*self._lifeline, self._daemon, *self._guard.links]
+        spoke = select.select(asked, [], [], 0)[0]
+        self._orphaned = any(one in spoke for one in self._lifeline)
+        self._talk_to_guard(now_ns, spoke=any(one in spoke for one in self._guard.links))
+        self._talk_to_daemon(now_ns, spoke=self._daemon in spoke)
         self._source.look_around(now_ns)
         self._teller.turned(now_ns)
 
     # ---- guard --------------------------------------------------------------------------------------------
 
-    def _talk_to_guard(self, now_ns: int) -> None:
+    def _talk_to_guard(self, now_ns: int, *, spoke: bool) -> None:
         self._guard.connect(now_ns)
-        self._hear_guard()
+        if spoke:
+            self._hear_guard()
         self._look_at_device()
         if self._guard.connected and self._guard.report is not None:
             self._inhibits.clear(Reason.GUARD_GONE)
@@ -171,9 +179,9 @@ class Engine:
 
     # ---- daemon -------------------------------------------------------------------------------------------
 
-    def _talk_to_daemon(self, now_ns: int) -> None:
+    def _talk_to_daemon(self, now_ns: int, *, spoke: bool) -> None:
         try:
-            while (received := self._daemon.receive()) is not None:
+            while spoke and (received := self._daemon.receive()) is not None:
                 match received.frame:
                     case Act() as act:
                         self._hear_act(act, now_ns)

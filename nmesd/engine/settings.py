@@ -46,6 +46,11 @@ class EngineSettings:
     guard_socket: str
     lsl_config: str
 
+    @property
+    def whole(self) -> bool:
+        """False while the filters are still designed: what to listen for is known, and no more."""
+        return self.stream is None or self.chain is not None
+
     def to_json(self) -> bytes:
         """Canonical JSON: the same settings give the same bytes, and so the same hash."""
         data = {

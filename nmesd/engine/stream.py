@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pylsl
 
 from nmesd.engine.inlet import Inlet, Search
-from nmesd.engine.matching import describe, match, rivals
+from nmesd.engine.matching import Match, StreamFacts, describe, match, rivals
 from nmesd.engine.settings import StreamSpec
 from nmesd.engine.watch import Finding, StreamWatch
 from nmesd.errors import Reason, StreamError
@@ -39,7 +40,7 @@ class Stream:
     """One EMG stream, or the search for it."""
 
     def __init__(self, spec: StreamSpec, lease_ns: int) -> None:
-        self._spec = spec
+        self.spec = spec
         self._watch = StreamWatch(spec.rate_mhz, lease_ns, spec.speed)
         self._search, self._search_anew = Search(), False
         self._inlet: Inlet | None = None
@@ -48,7 +49,7 @@ class Stream:
         self._seen_before = False
         self._candidate = ""  # uid of the stream that fits, and since when it is alone
         self._alone_since_ns = 0
-        self._nothing = (np.empty((0, len(self._spec.labels)), np.float32), np.empty(0, np.int64))
+        self._nothing = (np.empty((0, len(self.spec.labels)), np.float32), np.empty(0, np.int64))
 
     @property
     def open(self) -> bool:
@@ -67,23 +68,17 @@ class Stream:
 
     def search(self, now_ns: int) -> tuple[Reason, tuple[str, ...]] | None:
         """Look for the stream now and then, and open it: (NONE, ...) when it opened, None if not due."""
-        if now_ns < self._next_search_ns:
+        sought = self.seek(now_ns)
+        if sought is None:
             return None
-        self._next_search_ns = now_ns + SEARCH_NS
-        if self._search_anew:  # the old one would remember the stream that went
-            self._search, self._search_anew = Search(), False
-        results = self._search.results()
-        chosen = match(self._spec, [facts for facts, _ in results], seen_before=self._seen_before)
+        chosen, results = sought
         if chosen.stream is None:
-            self._candidate = ""
             return chosen.reason, chosen.found
-        if chosen.stream.uid != self._candidate:
-            self._candidate, self._alone_since_ns = chosen.stream.uid, now_ns
         if now_ns - self._alone_since_ns < ALONE_NS:
             return None
         info = next(info for facts, info in results if facts == chosen.stream)
         try:
-            self._inlet = Inlet(info, self._spec)
+            self._inlet = Inlet(info, self.spec)
         except StreamError as error:
             reason = Reason.EMG_STREAM_CHANGED if self._seen_before else Reason.EMG_MISMATCH
             return reason, (f"{chosen.stream.name!r} on {chosen.stream.host!r}: {error}",)
@@ -91,6 +86,20 @@ class Stream:
         self._last_sample_ns = now_ns
         self.restart()
         return Reason.NONE, chosen.found
+
+    def seek(self, now_ns: int) -> tuple[Match, list[tuple[StreamFacts, pylsl.StreamInfo]]] | None:
+        """What fits, if it is due, of what is there; how long it has been the only one counts from here."""
+        if now_ns < self._next_search_ns:
+            return None
+        self._next_search_ns = now_ns + SEARCH_NS
+        if self._search_anew:  # the old one would remember the stream that went
+            self._search, self._search_anew = Search(), False
+        results = self._search.results()
+        chosen = match(self.spec, [facts for facts, _ in results], seen_before=self._seen_before)
+        uid = "" if chosen.stream is None else chosen.stream.uid
+        if uid != self._candidate:
+            self._candidate, self._alone_since_ns = uid, now_ns
+        return chosen, results
 
     def look(self, now_ns: int) -> tuple[int, tuple[str, ...]] | None:
         """(how many others fit beside the open stream, what is there in words); None if not due.
@@ -101,8 +110,8 @@ class Stream:
             return None
         self._next_look_ns = now_ns + LOOK_NS
         streams = [facts for facts, _ in self._search.results()]
-        others = rivals(self._spec, streams, self._inlet.facts.uid)
-        return len(others), describe(self._spec, streams)
+        others = rivals(self.spec, streams, self._inlet.facts.uid)
+        return len(others), describe(self.spec, streams)
 
     def listen(self, timeout_s: float) -> tuple[Heard, int]:
         """Pull what is there, waiting at most `timeout_s` for a first sample. Also gives the time it arrived."""

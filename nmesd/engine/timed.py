@@ -26,7 +26,7 @@ class TimedChain:
         began_ns = time.monotonic_ns()
         values = self._chain.run(hop, on_nv, off_nv)
         self.done_ns = time.monotonic_ns()
-        self._stages.add(Stage.FILTER, self.done_ns - began_ns)
+        self._stages.met(Stage.FILTER, self.done_ns - began_ns)
         return values
 
     def restart(self) -> None:

@@ -2,13 +2,12 @@
 
 import asyncio
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
 
 from nmesd.daemon.engine_host import MOST_MESSAGES, EngineHost
+from nmesd.daemon.engine_process import EngineProcess
 from nmesd.wire import Beat, Bundle, Frame, Gatherer, Link, Opened
 
 
@@ -69,14 +68,14 @@ async def test_a_damaged_bundle_ends_the_connection(heard: Heard) -> None:
 
 
 async def test_after_a_damaged_frame_the_engine_is_given_up_and_nothing_else(heard: Heard) -> None:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", "input()", stdin=subprocess.PIPE
-    )
-    try:
+    with EngineProcess() as engine:
+        own, engine.link = (
+            engine.link,
+            heard.link,
+        )  # it waits for settings, and another speaks for it
         heard.engine.send(Bundle(b"\x05\0\0\0abc"))
         async with asyncio.timeout(5):
-            await heard.host._serve(heard.link, process)
+            await heard.host._serve(engine)
         assert heard.link.closed
-    finally:
-        process.kill()
-        await process.wait()
+        assert engine.code is None
+        own.close()

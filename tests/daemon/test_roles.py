@@ -16,11 +16,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from nmesd.core.values import Mode
-from nmesd.daemon import control
+from nmesd.daemon import acts, control
+from nmesd.daemon.acts import operator_number
 from nmesd.daemon.client import ask
 from nmesd.daemon.control import MOST_CLIENTS, serve
 from nmesd.daemon.mqtt import ALLOWED
-from nmesd.daemon.process import _ACTS, Daemon, operator_number
+from nmesd.daemon.process import Daemon
 from nmesd.daemon.roles import BROKER, NEEDS, Peer, Role, Roles, login
 from nmesd.errors import Reason
 from nmesd.wire import ActKind, ActReply, Snapshot
@@ -114,7 +115,7 @@ def line(command: str) -> dict[str, Any]:
 
 
 def test_every_command_has_its_role() -> None:
-    assert {*_ACTS, "status", "timing", "watch", "reload"} == set(NEEDS)
+    assert {*acts.ACTS, *acts.OTHERS} == set(NEEDS)
     assert set(NEEDS) == {*SAFE, *SEEING, *OTHERS}
     assert {command for command, role in NEEDS.items() if role is Role.OPERATOR} == set(OTHERS)
     assert set(ALLOWED) == {"stop", "disarm"}

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import pytest
 
-from nmesd.daemon.engine_host import ONE_THREAD
+from nmesd.daemon.engine_process import ONE_THREAD
 from nmesd.sim.rig import Rig
 from nmesd.sim.session_files import one_muscle
 from tests.engine.played import Bench
@@ -40,7 +40,7 @@ import json, sys
 before = set(sys.modules)
 import {first}
 between = set(sys.modules)
-import nmesd.engine.__main__, nmesd.engine.process
+import nmesd.engine.__main__, nmesd.engine.beginning, nmesd.engine.process
 print(json.dumps([sorted(between - before), sorted(set(sys.modules) - before)]))
 """
 TRAIN = {"amplitude_ma": 10, "pulse_width_us": 250, "plateau_s": 0.5}
@@ -188,4 +188,6 @@ def test_its_turns_leave_no_garbage_and_nothing_that_grows(bench: Bench) -> None
     finally:
         gc.enable()
     assert bench.engine._decider.state.trains > trains
-    assert grown < 200  # of the thousands that a block for every turn would be
+    # 2400 turns: of the blocks that one for each would be. What is there is buckets of the histograms, which
+    # are more on a busy machine.
+    assert grown < 800
