@@ -5,9 +5,10 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
-from pathlib import Path
+from typing import Any
 
 _MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4  # linux/mman.h
+_TUPLES_KEPT = 2000
 GUARD_PRIORITY = 50  # over the engine, so that an engine in an endless loop cannot hold it up
 ENGINE_PRIORITY = 40
 SOURCE_PRIORITY = (
@@ -41,11 +42,25 @@ def lock_code(but: str) -> None:
     """
     mlock = ctypes.CDLL(None, use_errno=True).mlock
     mlock.argtypes = (ctypes.c_void_p, ctypes.c_size_t)
-    for line in Path("/proc/self/maps").read_text().splitlines():
+    with open("/proc/self/maps") as maps:
+        lines = maps.read().splitlines()
+    for line in lines:
         span, rights, *_, path = line.split(maxsplit=5)
         if "r" in rights and path.startswith("/") and but not in path:
             start, end = (int(address, 16) for address in span.split("-"))
             mlock(start, end - start)
+
+
+def fill_free_lists(*values: Any) -> None:
+    """Have CPython keep as many freed tuples of the lengths of these named tuples as it ever will.
+
+    Each `_replace` leaves one, up to 2000 of a length (Objects/tupleobject.c): a loop that replaces now and then
+    would grow for an hour, and at some moment by a megabyte, which is what pymalloc takes at a time. A collection
+    empties the lists: call it after `go_real_time`.
+    """
+    for value in values:
+        for _ in range(_TUPLES_KEPT):
+            value._replace()
 
 
 def try_priority(priority: int) -> bool:

@@ -5,11 +5,10 @@ For the guard's file and the operator's files alike. Standard library only.
 
 from __future__ import annotations
 
-import difflib
+import os
 import re
 import tomllib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 from nmesd.errors import ConfigError
@@ -30,17 +29,19 @@ _PART = re.compile(r"[\w-]+|\"[^\"]*\"|'[^']*'")
 _NAMED = re.compile(r"\[([^\]]+)\](?: ([\w-]+))?")
 
 Place = tuple[str | int, ...]
+File = str | os.PathLike[str]
 
 
-def read_text(path: Path) -> bytes:
+def read_text(path: File) -> bytes:
     """The bytes of a file. Raises ConfigError."""
     try:
-        return path.read_bytes()
+        with open(path, "rb") as file:
+            return file.read()
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from None
 
 
-def parse(path: Path, text: bytes) -> dict[str, Any]:
+def parse(path: File, text: bytes) -> dict[str, Any]:
     """What the bytes of a file say; `path` only names them. Raises ConfigError with the line."""
     try:
         decoded = text.decode()
@@ -74,6 +75,8 @@ def valued(name: str, value: object) -> str:
 
 def meant(name: str, known: Collection[str]) -> str:
     """What was probably meant by a name that is none, or else all there are."""
+    import difflib  # noqa: PLC0415 - 0.1 MB, for who made a mistake
+
     close = difflib.get_close_matches(name, known, 1, 0.6)
     return f"did you mean {close[0]}?" if close else f"there are {', '.join(known) or 'none'}"
 
@@ -92,7 +95,7 @@ def strangers(data: Mapping[str, Any], tables: Mapping[str, Collection[str]]) ->
                     yield f"[{name}] {said}: there is no such key here: {meant(key, tables[name])}"
 
 
-def located(path: Path, text: bytes, complaints: Iterable[str]) -> ConfigError:
+def located(path: File, text: bytes, complaints: Iterable[str]) -> ConfigError:
     """All of them in the order of the file. Each begins with `[table] key`: from there comes its line."""
     told = {}
     for one in complaints:

@@ -8,15 +8,15 @@ import json
 import signal
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 from nmesd.errors import ConfigError, DeviceError, LinkError, NmesdError
 from nmesd.guard.config import GuardConfig, read_config
 from nmesd.guard.door import Door
+from nmesd.guard.interlock import State
 from nmesd.guard.loop import Guard
-from nmesd.guard.tally import RISE_DIVISOR
-from nmesd.realtime import GUARD_PRIORITY, go_real_time
+from nmesd.guard.tally import RISE_DIVISOR, Channel, Tally
+from nmesd.realtime import GUARD_PRIORITY, fill_free_lists, go_real_time
 from nmesd.stopping import NO_ZERO, stop
 from nmesd.wire import listens
 
@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write("usage: python -m nmesd.guard [--zero] guard.toml\n")
         return 2
     try:
-        config = read_config(Path(files[0]))
+        config = read_config(files[0])
         return verify_zero(config) if zero else run(config)
     except NmesdError as error:
         log(
@@ -53,6 +53,7 @@ def run(config: GuardConfig) -> int:
     driver.open()
     door = Door(config.socket, config.client_uid)
     missing = go_real_time(GUARD_PRIORITY)
+    fill_free_lists(State(), Tally(), Channel())
     for lack in missing:
         log("warning", text=lack)
     guard = Guard(config._replace(limits=limits), driver, door, log, real_time=not missing)

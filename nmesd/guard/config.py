@@ -4,14 +4,13 @@ import os
 import pwd
 import zlib
 from collections.abc import Callable, Collection
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from nmesd.drivers import driver_from_config
 from nmesd.drivers.base import Driver
 from nmesd.errors import ConfigError
 from nmesd.guard.limits import RULES, Limits
-from nmesd.toml import located, parse, read_text, strangers, unit_of, valued
+from nmesd.toml import File, located, parse, read_text, strangers, unit_of, valued
 from nmesd.wire import CHANNELS
 
 
@@ -34,7 +33,7 @@ _TABLES: dict[str, Collection[str]] = {
 }
 
 
-def read_config(path: Path) -> GuardConfig:
+def read_config(path: File) -> GuardConfig:
     """Read guard.toml. Raises ConfigError with every error: line, key, value, limit, unit, remedy."""
     text = read_text(path)
     data = parse(path, text)

@@ -5,7 +5,6 @@ import os
 import pwd
 import socket
 import struct
-from pathlib import Path
 from typing import Any
 
 from nmesd.errors import LinkError
@@ -34,11 +33,11 @@ class Door:
         try:
             for sock, name in zip((self.listener, self.stopper), self._paths, strict=True):
                 with contextlib.suppress(FileNotFoundError):
-                    Path(name).unlink()
+                    os.unlink(name)
                 sock.bind(name)
                 _admit(name, client_uid)
                 sock.setblocking(False)
-            Path(self._paths[1]).chmod(0o666)  # a stop can only make safe
+            os.chmod(self._paths[1], 0o666)  # noqa: S103 - a stop can only make safe
             self.lifeline = Lifeline(path + ".life")
             _admit(path + ".life", client_uid)
             self.listener.listen(1)
@@ -84,11 +83,11 @@ class Door:
         for sock, name in zip((self.listener, self.stopper), self._paths, strict=True):
             sock.close()
             with contextlib.suppress(FileNotFoundError):
-                Path(name).unlink()
+                os.unlink(name)
 
 
 def _admit(path: str, uid: int) -> None:
     """Let the client's user open it: by its group, where that is another's."""
-    Path(path).chmod(0o660)
+    os.chmod(path, 0o660)
     if uid != os.getuid():
         os.chown(path, -1, pwd.getpwuid(uid).pw_gid)

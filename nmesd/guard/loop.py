@@ -80,6 +80,7 @@ class Guard:
             self._report()
         self._step(None)
         self._attend_device()
+        self._stages.count()
         if time.monotonic_ns() >= self._report_ns:
             self._report()
 
@@ -141,9 +142,9 @@ class Guard:
 
     def _time_lease(self, sent_ns: int, lease: Lease) -> None:
         now_ns = time.monotonic_ns()
-        self._stages.add(Stage.GUARD, now_ns - sent_ns)
+        self._stages.met(Stage.GUARD, now_ns - sent_ns)
         if lease.sample_ns != lease.arrival_ns:  # or its stamp is on another clock
-            self._stages.add(Stage.SAMPLE_TO_GUARD, now_ns - lease.sample_ns)
+            self._stages.met(Stage.SAMPLE_TO_GUARD, now_ns - lease.sample_ns)
 
     def _command(self, before: State, now_ns: int) -> None:
         output = self._state.output
@@ -163,7 +164,7 @@ class Guard:
         """Hear it, zero it while it owes that, and let it give what is due under a lease that holds right now."""
         try:
             for took_ns in self._driver.listen(time.monotonic_ns()):
-                self._stages.add(Stage.DEVICE_ACK, took_ns)
+                self._stages.met(Stage.DEVICE_ACK, took_ns)
             if self._zero_owed:
                 self._driver.zero(time.monotonic_ns())
                 self._zero_owed = False
@@ -181,7 +182,7 @@ class Guard:
         self._charge_pc += given.charge_pc
         lease = self._state.lease
         if given.pulses:
-            self._stages.add(Stage.DEVICE_WRITE, written_ns - now_ns)
+            self._stages.met(Stage.DEVICE_WRITE, written_ns - now_ns)
         if self._waiting_for_first and given.pulses and lease is not None:
             self._waiting_for_first = False
             self._first = (self._state.sequence, lease.sample_ns, now_ns, written_ns)

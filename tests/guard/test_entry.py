@@ -16,6 +16,7 @@ import pytest
 from nmesd.errors import Reason
 from nmesd.guard import __main__ as entry
 from nmesd.guard.loop import Guard
+from nmesd.realtime import real_time_granted
 from nmesd.wire import GuardState
 from tests.guard.processes import GUARD_TOML, Child, Client, silent_from_now, tripped
 from tests.guard.turned import Bench
@@ -208,7 +209,9 @@ def test_without_real_time_rights_it_says_which_and_runs(folder: Path) -> None:
     assert printed.startswith("False")
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="needs root, which has every right")
+@pytest.mark.skipif(
+    os.getuid() != 0 or not real_time_granted(), reason="needs root with every right"
+)
 def test_with_real_time_rights_it_has_nothing_to_say(folder: Path) -> None:
     soft, _ = resource.getrlimit(resource.RLIMIT_RTPRIO)
     assert soft == 0  # root needs none

@@ -1,6 +1,7 @@
 """What the guard costs: time to start, memory, threads; and that none of it grows."""
 
 import contextlib
+import gc
 import subprocess
 import sys
 import time
@@ -8,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from nmesd.guard.interlock import State
+from nmesd.guard.tally import Channel, Tally
+from nmesd.realtime import fill_free_lists
 from nmesd.units import NS_PER_MS, NS_PER_S
 from nmesd.wire import ZERO, Disarm, GuardState, Hello
 from tests.guard.processes import GIVING, Child, Client
@@ -64,6 +68,36 @@ def test_its_memory_does_not_grow(child: Child) -> None:
     turns(3000)
     assert client.drain().state == GuardState.ARMED
     assert status(child, "RssAnon") - before_kb < GROWTH_KB
+
+
+def grown(filled: bool) -> int:
+    """Blocks that an hour of trains leaves: of what the interlock replaces."""
+    values = State(), Tally(), Channel()
+    gc.collect()
+    gc.disable()
+    try:
+        if filled:
+            fill_free_lists(*values)
+        before = sys.getallocatedblocks()
+        for value in values:
+            for _ in range(3000):
+                value._replace()
+        return sys.getallocatedblocks() - before
+    finally:
+        gc.enable()
+
+
+def test_what_is_replaced_has_its_memory_from_the_beginning() -> None:
+    assert grown(filled=False) > 3000  # what an hour would add
+    assert grown(filled=True) < 50
+
+
+def test_it_loads_nothing_it_does_not_need() -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", "import sys, nmesd.guard.__main__; print(*sys.modules)"],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert not {"pathlib", "urllib", "difflib", "argparse", "logging"} & set(told.stdout.split())
 
 
 def test_armings_and_new_engines_leave_no_thread_behind(child: Child) -> None:
