@@ -28,26 +28,30 @@ async def serve(path: str, roles: Roles, handle: Handler, watch: Watch) -> None:
 
     One who asks to watch is told events, a line each, until it goes, and is asked for nothing more.
     """
-    clients: dict[asyncio.StreamWriter, int] = {}  # to whom, and their uid
+    clients: dict[asyncio.Task[None] | None, int] = {}  # who talks, and their uid
 
-    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         uid, groups = credentials(writer.get_extra_info("socket"))
         role = roles.of(uid, groups)
         if role is not Role.OPERATOR and list(clients.values()).count(uid) >= MOST_CLIENTS:
-            writer.close()
             return
-        clients[writer] = uid
+        clients[asyncio.current_task()] = uid
+        peer = Peer(uid, groups, await _login(uid), role)
+        while line := await reader.readline():
+            answer = await _answer(line, peer, handle)
+            await _write(writer, answer)
+            if answer.get("watching"):
+                await _tell(reader, writer, watch)
+                break
+
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        hung_up = (ConnectionError, asyncio.LimitOverrunError, ValueError)
         try:
-            peer = Peer(uid, groups, await _login(uid), role)
-            with contextlib.suppress(ConnectionError, asyncio.LimitOverrunError, ValueError):
-                while line := await reader.readline():
-                    answer = await _answer(line, peer, handle)
-                    await _write(writer, answer)
-                    if answer.get("watching"):
-                        await _tell(reader, writer, watch)
-                        break
+            # Cancelled by us alone, at the end: and Python 3.11 would tell it as an error of its own.
+            with contextlib.suppress(asyncio.CancelledError, *hung_up):
+                await talk(reader, writer)
         finally:
-            del clients[writer]
+            clients.pop(asyncio.current_task(), None)
             writer.close()
 
     _remove(path)
@@ -57,8 +61,10 @@ async def serve(path: str, roles: Roles, handle: Handler, watch: Watch) -> None:
         await asyncio.get_running_loop().create_future()
     finally:
         server.close()
-        for writer in clients:  # from Python 3.12 on, waiting for the server means waiting for them
-            writer.close()
+        talking = [task for task in clients if task]
+        for task in talking:
+            task.cancel()
+        await asyncio.gather(*talking, return_exceptions=True)
         _remove(path)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import signal
 import time
@@ -16,13 +15,16 @@ import structlog
 from nmesd.core.journal import Entry, from_ints
 from nmesd.core.values import ARMED_MODES, CoreSettings, Mode
 from nmesd.daemon import stimulator
+from nmesd.daemon.acts import ACTS, NOT_TO_GIVE, operator_number, senseless, to_give
 from nmesd.daemon.broadcast import Broadcast
 from nmesd.daemon.changes import Change, changes, needs_restart, while_armed
 from nmesd.daemon.control import serve
 from nmesd.daemon.designing import DESIGNER
 from nmesd.daemon.engine_config import Config, load, lsl_config
 from nmesd.daemon.engine_host import EngineHost
+from nmesd.daemon.engine_process import EngineProcess
 from nmesd.daemon.events import Hub, event_of
+from nmesd.daemon.memory import keep_flat
 from nmesd.daemon.mqtt import Mqtt
 from nmesd.daemon.record import Record
 from nmesd.daemon.roles import BROKER, Peer, Roles
@@ -32,9 +34,8 @@ from nmesd.daemon.topics import Fault, Telemetry
 from nmesd.daemon.view import Tally, view
 from nmesd.engine.settings import EngineSettings
 from nmesd.errors import ConfigError, LinkError, Reason, explain
-from nmesd.units import NS_PER_S, UA_PER_MA
+from nmesd.units import NS_PER_S
 from nmesd.wire import (
-    ActKind,
     Capabilities,
     Found,
     Frame,
@@ -47,31 +48,20 @@ from nmesd.wire import (
 )
 from nmesd.wire.notify import Beacon
 
-_ACTS = {
-    "arm": ActKind.ARM,
-    "disarm": ActKind.DISARM,
-    "stop": ActKind.STOP,
-    "reset": ActKind.RESET,
-    "pause": ActKind.PAUSE,
-    "resume": ActKind.RESUME,
-    "release": ActKind.RELEASE,
-    "give": ActKind.GIVE,
-}
-MOST_MA = 130  # what any device can give: see docs/safety.md
-_NAMED = ("arm", "reset", "give")  # nobody is not an operator
-_WHILE_ARMED = ("pause", "resume", "release", "give")
-
 
 class Daemon:
     """Settings, supervision and control.
 
     config: nmesd.toml; read now, raising ConfigError, and again at every reload.
     record: folder for the first session's record; [record] of the file says where the others go.
+    engine: one that was started ahead, and is told what to listen for while the filters are designed.
     """
 
-    def __init__(self, config: Path, record: Path | None) -> None:
+    def __init__(
+        self, config: Path, record: Path | None, engine: EngineProcess | None = None
+    ) -> None:
         self._path = config
-        self._config: Config = load(config)
+        self._config: Config = load(config, ahead=engine.tell) if engine else load(config)
         self._reloading = asyncio.Lock()
         self._record = Record(record)
         self._timings = Timings(lambda stages: self._record.event("timing", stages=stages))
@@ -82,7 +72,7 @@ class Daemon:
         told = self._view, self._telemetry, self._stop_or_disarm
         self._mqtt = Mqtt(section, *told) if section.enabled else None
         self._roles = Roles(self._config.files.settings.control.operators)
-        self._host = EngineHost(self._config.engine, self._hear, self._engine_changed)
+        self._host = EngineHost(self._config.engine, self._hear, self._engine_changed, engine)
         self._snapshot: Snapshot | None = None
         self._heard_ns, self._inhibits = 0, 0  # of the last snapshot there was
         self._found: list[str] = []
@@ -297,11 +287,15 @@ class Daemon:
         if command == "reload":
             operator, programme = (str(request.get(k, "")) for k in ("operator", "programme"))
             return await self._reload(operator, peer.user, programme)
-        if (text := self._senseless(command, request)) is not None:
+        patient = self._config.files.patient.code
+        if (text := senseless(request, patient, self._mode)) is not None:
             return self._refused(request, peer, text)
         return await self._act(command, request, peer)
 
     async def _act(self, command: str, request: dict[str, Any], peer: Peer) -> dict[str, Any]:
+        given = to_give(request, self._core) if command == "give" else (0, 0)
+        if given is None:
+            return self._refused(request, peer, NOT_TO_GIVE)
         operator = str(request.get("operator", ""))
         number = operator_number(operator or peer.user)
         self._log.info(command, operator=operator, user=peer.user)
@@ -309,9 +303,8 @@ class Daemon:
         checked = {"checked": bool(request.get("checked"))} if command == "arm" else {}
         self._record.operator(operator or peer.user, number)
         self._record.event("act", act=command, **who, **checked)
-        given = (self._given(request) if command == "give" else None) or (0, 0)
         try:
-            reply = await self._host.act(_ACTS[command], number, *given)
+            reply = await self._host.act(ACTS[command], number, *given)
         except LinkError as error:
             return self._refused(request, peer, str(error))
         reason = Reason(reply.reason)
@@ -328,45 +321,10 @@ class Daemon:
         self._tell_faults([refused(request, peer.user, text, *numbers)])
         return {"ok": False, "text": text}
 
-    def _senseless(self, command: str, request: dict[str, Any]) -> str | None:
-        """Why such an act need not be asked of the engine."""
-        if command not in _ACTS:
-            known = ", ".join(("status", "timing", "watch", "reload", *_ACTS))
-            return f"unknown command {command!r}; known are {known}"
-        if command in _NAMED and not request.get("operator"):
-            return f"{command} needs the operator's name: nmesd {command} --operator NAME"
-        patient = self._config.files.patient.code
-        if command == "arm" and request.get("patient", patient) != patient:
-            return f"the file is of patient {patient!r}, not {request['patient']!r}: see [session] of nmesd.toml"
-        if command in _WHILE_ARMED and self._mode not in ARMED_MODES:
-            return f"nothing to {command}: {self._mode.name}"
-        if command == "give" and self._given(request) is None:
-            return "give needs the channel of an output of patient.toml and amplitude_ma, a number"
-        return None
 
-    def _given(self, request: dict[str, Any]) -> tuple[int, int] | None:
-        """Which muscle of the core, and how much."""
-        channel, amplitude_ma = request.get("channel"), request.get("amplitude_ma")
-        if isinstance(amplitude_ma, bool) or not isinstance(amplitude_ma, int | float):
-            return None
-        if not 0 <= amplitude_ma <= MOST_MA:
-            return None
-        for number, muscle in enumerate(self._core.muscles):
-            if [output.channel + 1 for output in muscle.outputs] == [channel]:
-                return number, round(amplitude_ma * UA_PER_MA)
-        return None
-
-
-def operator_number(name: str) -> int:
-    """The number of an operator in frames and journal: 56 bits of a hash, never 0, which stands for nobody.
-
-    No name, as for a disarm or a stop, has its number too: it is a person's act.
-    """
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:7], "little") or 1
-
-
-def run(config: Path, record: Path | None = None) -> None:
+def run(config: Path, record: Path | None = None, engine: EngineProcess | None = None) -> None:
     """Run the daemon until it is told to end. Raises ConfigError."""
-    daemon = Daemon(config, record)
+    daemon = Daemon(config, record, engine)
     DESIGNER.dismiss()  # of a programme that hears no EMG
+    keep_flat()
     asyncio.run(daemon.run())

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from itertools import chain
 from typing import Any, NamedTuple
 
 from nmesd.errors import LinkError
@@ -29,13 +30,14 @@ OVERHEAD = _HEADER.size + _CRC.size
 class _Codec(NamedTuple):
     frame: type[Any]
     body: struct.Struct
+    whole: struct.Struct  # behind the header: one call packs both
     tail: str  # what the last field is: "" an integer, "output", "args" or "payload"
 
 
 def _codec(frame: type[Frame], body: str) -> _Codec:
     last = "".join(frame._fields[-1:])
     tail = last if last in ("output", "args", "payload") else ""
-    return _Codec(frame, struct.Struct("<" + body), tail)
+    return _Codec(frame, struct.Struct("<" + body), struct.Struct(_HEADER.format + body), tail)
 
 
 _CODECS = {kind: _codec(*layout) for kind, layout in FRAMES.items()}
@@ -53,19 +55,18 @@ def encode(frame: Frame, sequence: int, t_ns: int) -> bytes:
     """The bytes of a frame. Raises LinkError if a field does not fit its integer, or all of it MAX_FRAME."""
     kind = KINDS[type(frame)]
     codec = _CODECS[kind]
-    values: tuple[Any, ...] = tuple(frame)
+    fields: tuple[Any, ...] = (MAGIC, VERSION, kind, sequence, t_ns, *frame)
+    *values, last = fields
     try:
-        data = _HEADER.pack(MAGIC, VERSION, kind, sequence, t_ns)
         match codec.tail:
             case "":
-                data += codec.body.pack(*values)
+                data = codec.whole.pack(*values, last)
             case "payload":
-                data += codec.body.pack(*values[:-1]) + values[-1]
+                data = codec.whole.pack(*values) + last
             case "output":
-                flat = [value for channel in values[-1] for value in channel]
-                data += codec.body.pack(*values[:-1], *flat)
+                data = codec.whole.pack(*values, *chain.from_iterable(last))
             case _:
-                data += codec.body.pack(*values[:-1], *values[-1])
+                data = codec.whole.pack(*values, *last)
     except struct.error as error:
         raise LinkError(f"{type(frame).__name__}: a field does not fit: {error}") from None
     if len(data) + _CRC.size > MAX_FRAME:

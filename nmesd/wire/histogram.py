@@ -99,17 +99,25 @@ class Stages:
 
     def __init__(self, *stages: Stage) -> None:
         self._of = {stage: Histogram() for stage in stages}
+        self._met: list[tuple[Stage, int]] = []
         self._next_ns = 0
 
-    def add(self, stage: Stage, ns: int) -> None:
-        """One time of one stage."""
-        self._of[stage].add(ns)
+    def met(self, stage: Stage, ns: int) -> None:
+        """One time of one stage, to be counted when there is time for it: see `count`."""
+        self._met.append((stage, ns))
+
+    def count(self) -> None:
+        """All that was met, in its histogram. Costs more than meeting it: for when the lease is sent."""
+        for stage, ns in self._met:
+            self._of[stage].add(ns)
+        self._met.clear()
 
     def due(self, now_ns: int) -> Iterator[Timing]:
         """Once a second: what was counted since the last time, a frame for each stage that was met."""
         if now_ns < self._next_ns:
             return
         self._next_ns = now_ns + NS_PER_S
+        self.count()
         for stage, met in self._of.items():
             if met.count:
                 self._of[stage] = Histogram()

@@ -15,7 +15,6 @@ import ctypes
 import errno
 import mmap
 import os
-from pathlib import Path
 
 _BYTES = 64  # pthread_mutex_t is 40 on x86-64 and 48 on arm64
 _STACK_BYTES = 64 * 1024  # the default of 8 MB would be locked into memory as a whole
@@ -67,7 +66,7 @@ class Lifeline(Watch):
         """Make the file, always a new one: an old one may still be mapped. Raises OSError."""
         self._path = path
         with contextlib.suppress(FileNotFoundError):
-            Path(path).unlink()
+            os.unlink(path)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o660)
         os.ftruncate(descriptor, mmap.PAGESIZE)
         super().__init__(descriptor)
@@ -75,7 +74,8 @@ class Lifeline(Watch):
 
     def close(self) -> None:
         """Remove the file."""
-        Path(self._path).unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._path)
 
 
 def hold(path: str) -> bool:

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from nmesd.core.values import Cue, CueKind, Mode, ModeChanged, SetOutput, Why
+from nmesd.daemon.acts import operator_number
 from nmesd.daemon.client import ask
-from nmesd.daemon.control import MAX_LINE, serve
+from nmesd.daemon.control import MAX_LINE, Handler, serve
 from nmesd.daemon.events import MOST_WAITING, Hub
-from nmesd.daemon.process import Daemon, operator_number
+from nmesd.daemon.process import Daemon
 from nmesd.daemon.roles import Peer, Roles, login
 from nmesd.errors import LinkError, Reason
 from nmesd.stopping import stop
@@ -207,11 +208,11 @@ async def test_an_engine_that_is_gone_is_said_so(door: tuple[Path, Engine]) -> N
     assert answer == {"ok": False, "text": "the engine does not answer within 2 s"}
 
 
-async def test_a_client_who_stays_does_not_keep_the_daemon_from_ending(tmp_path: Path) -> None:
-    async def handle(_: dict[str, Any], __: Peer) -> dict[str, Any]:
-        return {"ok": True}
-
-    path = tmp_path / "control.sock"
+@contextlib.asynccontextmanager
+async def asking(
+    path: Path, handle: Handler
+) -> AsyncIterator[tuple[asyncio.Task[None], asyncio.StreamReader]]:
+    """A door, and a client that has asked for the status and stays."""
     async with asyncio.TaskGroup() as tasks:
         serving = tasks.create_task(
             serve(str(path), Roles("nmesd"), handle, Hub().watch), name="control"
@@ -219,13 +220,44 @@ async def test_a_client_who_stays_does_not_keep_the_daemon_from_ending(tmp_path:
         await opened(path)
         reader, writer = await asyncio.open_unix_connection(path)
         writer.write(b'{"command": "status"}\n')
+        yield serving, reader
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_a_client_who_stays_does_not_keep_the_daemon_from_ending(tmp_path: Path) -> None:
+    async def handle(_: dict[str, Any], __: Peer) -> dict[str, Any]:
+        return {"ok": True}
+
+    async with asking(tmp_path / "control.sock", handle) as (serving, reader):
         assert json.loads(await reader.readline()) == {"ok": True}
         async with asyncio.timeout(5):
             serving.cancel()
             await asyncio.wait([serving])
             assert await reader.read() == b""
-    writer.close()
-    await writer.wait_closed()
+
+
+async def test_an_answer_that_does_not_come_ends_with_the_door(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked, ended = asyncio.Event(), asyncio.Event()
+
+    async def handle(_: dict[str, Any], __: Peer) -> dict[str, Any]:
+        asked.set()
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            ended.set()
+        return {}
+
+    async with asking(tmp_path / "control.sock", handle) as (serving, reader):
+        async with asyncio.timeout(5):
+            await asked.wait()
+            serving.cancel()
+            await asyncio.wait([serving])
+        assert ended.is_set()
+        assert await reader.read() == b""
+    assert not caplog.records
 
 
 async def test_before_the_engine_speaks_the_state_is_starting(door: tuple[Path, Engine]) -> None:

@@ -12,7 +12,7 @@ from nmesd.wire import Histogram, Stage, Stages, Timing
 def second(stage: Stage, *us: int) -> Timing:
     stages = Stages(stage)
     for one in us:
-        stages.add(stage, one * NS_PER_US)
+        stages.met(stage, one * NS_PER_US)
     (frame,) = stages.due(1)
     return frame
 

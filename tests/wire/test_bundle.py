@@ -69,6 +69,16 @@ def test_what_is_urgent_takes_all_with_it(ends: Ends) -> None:
     assert ends.heard() == []  # the next is not
 
 
+def test_what_is_too_long_to_be_held_goes_at_once_by_itself_and_behind_what_was_held(
+    ends: Ends,
+) -> None:
+    long = opened(MAX_FRAME - 20)
+    ends.gatherer.add(opened(1), 1000)
+    ends.gatherer.add(long, 1000)
+    assert ends.heard() == [opened(1), long]
+    assert ends.messages == 2
+
+
 @given(st.lists(st.integers(0, MAX_FRAME - 20), max_size=12), st.integers(0, 12))
 def test_any_lengths_come_in_order(lengths: list[int], after: int) -> None:
     ends = Ends()

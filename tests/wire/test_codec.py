@@ -145,7 +145,15 @@ def test_every_kind_is_packed_by_its_layout_without_padding() -> None:
         one = made[kind]
         assert one.frame is frame
         assert one.body.format == "<" + layout
+        assert one.whole.format == HEADER.format + layout
         assert one.tail == tails.get((*frame._fields, "none")[-2 if frame._fields else -1], "")
+
+
+def test_a_lease_on_nothing_is_the_one_zero_there_is() -> None:
+    """Thousands a minute: none of them needs eight channels made anew."""
+    frame = decode(encode(Lease(1, 2, 3, 4, 5, 0, 0, ZERO), 1, 1)).frame
+    assert isinstance(frame, Lease)
+    assert frame.output is ZERO
 
 
 # ---- what is refused --------------------------------------------------------------------------

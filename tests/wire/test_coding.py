@@ -164,6 +164,18 @@ def test_examples(name: str, asked: tuple[int, int, int], given_: tuple[int, int
     assert coded((ChannelOutput(*asked), *ZERO[1:]), REAL[name])[0] == given_
 
 
+@pytest.mark.parametrize(
+    ("name", "periods"), [("rehastim2-list", (50_000, 50_000)), ("p24-low", (33_333, 50_000))]
+)
+def test_channels_have_one_period_where_the_device_has_one(
+    name: str, periods: tuple[int, int]
+) -> None:
+    asked = (ChannelOutput(10_000, 250, 33_333), ChannelOutput(10_000, 250, 50_000), *ZERO[2:])
+    given_ = coded(asked, REAL[name])
+    assert tuple(one.period_us for one in given_[:2]) == periods
+    assert given_[2:] == ZERO[2:]
+
+
 def test_exactly_5_percent_off_is_within_the_tolerance() -> None:
     device = ANY._replace(amplitude_least_ua=95_000, amplitude_step_ua=95_000)
     assert misfits(0, ChannelOutput(100_000, 1, 1), device) == []

@@ -68,7 +68,7 @@ def test_every_second_each_stage_that_was_met_and_never_twice() -> None:
     stages = Stages(Stage.GUARD, Stage.DEVICE_ACK)
     assert list(stages.due(0)) == []
     for ns in (5, 5, 7000):
-        stages.add(Stage.GUARD, ns)
+        stages.met(Stage.GUARD, ns)
     assert list(stages.due(NS_PER_S - 1)) == []
     (frame,) = stages.due(NS_PER_S)
     assert (frame.stage, frame.max_ns) == (Stage.GUARD, 7000)

@@ -43,6 +43,13 @@ def test_each_direction_numbers_its_frames_from_one(pair: Pair) -> None:
     assert times_ns == sorted(times_ns)
 
 
+def test_what_was_received_is_not_overwritten_by_what_comes_next(pair: Pair) -> None:
+    one, other = pair
+    sent = [Raw(0, 0, 0, 0, 0, bytes([n]) * size) for n, size in ((1, 1000), (2, 1000), (3, 10))]
+    assert all(map(one.send, sent))
+    assert [received.frame for received in drain(other)] == sent
+
+
 def test_nothing_there_is_none_at_once(pair: Pair) -> None:
     one, _ = pair
     assert one.receive() is None
