@@ -30,6 +30,7 @@ SECTIONS: dict[str, dict[str, Any]] = {
 @pytest.fixture(scope="module")
 def rig() -> Iterator[Rig]:
     with Rig(SECTIONS) as rig:
+        rig.wait_for("DISARMED")  # the monitor is ready sooner than the daemon
         yield rig
 
 
