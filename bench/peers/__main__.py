@@ -1,11 +1,11 @@
 """nmesd beside other software for the same work, all in one run on one machine: `make peers`.
 
-    python -m bench.peers [--seconds 10] [--rounds 3] [--hops 3000] [--quick]
+    python -m bench.peers [--seconds 10] [--rounds 3] [--hops 3000] [--quick] [--latency]
                           [--json FILE] [--markdown FILE] [--picture FILE]
 
 (a) sample to decision over LSL and (d) with and without real-time rights, idle and with every core busy
 (`latency.py`); (b) what a hop costs each tool's chain (`hops.py`); (c) nmesd over channels, rates and chunks
-(`scale.py`). Half an hour; --quick two minutes, of which nothing should be concluded.
+(`scale.py`). Half an hour; --latency (a) and (d) alone; --quick two minutes, of which nothing should be concluded.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -32,6 +33,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--hops", type=int, default=3000, help="of each chain, each round")
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--latency", action="store_true", help="(a) and (d) alone")
     for name in ("json", "markdown", "picture"):
         parser.add_argument(f"--{name}", type=Path, help="write it there")
     options = parser.parse_args()
@@ -49,25 +51,24 @@ def main() -> int:
             progress.update(task, description=text)
 
         found, hidden, wrong = latency.measure(options.seconds, options.rounds, cases, tick)
-        costs, not_measured = hops.measure(options.hops, options.rounds, tick)
-        live = scale.measure(options.seconds, tick, quick=options.quick)
-        tick("the chain over channels and rates")
-        notched, rates = hops.notched(), hops.over_rates(options.hops)
-    text = "\n".join(
-        (
+        sections = [
             f"{os.cpu_count()} cores; 8 channels at 2 kHz, chunks of 1 ms\n",
             "### Sample to decision\n", latency.markdown(found, hidden, wrong),
-            "### The chain, a hop of 1 ms\n", hops.markdown(costs, not_measured) + notched,
-            "### nmesd's chain over channels and rates\n", rates,
-            "### nmesd, sample to guard, over channels, rates and chunks\n", scale.markdown(live),
-        )
-    )  # fmt: skip
+        ]  # fmt: skip
+        everything: dict[str, Any] = {"latency": latency.plain(found, hidden)}
+        if not options.latency:
+            costs, not_measured = hops.measure(options.hops, options.rounds, tick)
+            live = scale.measure(options.seconds, tick, quick=options.quick)
+            tick("the chain over channels and rates")
+            notched, rates = hops.notched(), hops.over_rates(options.hops)
+            sections += [
+                "### The chain, a hop of 1 ms\n", hops.markdown(costs, not_measured) + notched,
+                "### nmesd's chain over channels and rates\n", rates,
+                "### nmesd, sample to guard, over channels, rates and chunks\n", scale.markdown(live),
+            ]  # fmt: skip
+            everything |= {"chains": hops.plain(costs), "scale": scale.plain(live)}
+    text = "\n".join(sections)
     sys.stdout.write(text)
-    everything = {
-        "latency": latency.plain(found, hidden),
-        "chains": hops.plain(costs),
-        "scale": scale.plain(live),
-    }
     outputs: tuple[tuple[Path | None, Callable[[Path], object]], ...] = (
         (options.json, lambda path: path.write_text(json.dumps(everything, indent=1))),
         (options.markdown, lambda path: path.write_text(text)),
