@@ -7,12 +7,14 @@ import os
 import random
 import tempfile
 import time
+import tomllib
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import tomli_w
 
 from bench.campaign.devices import DEVICES
 from nmesd.daemon.settings import FilterSection
@@ -49,6 +51,7 @@ PATIENT = {
     "rise_max_s": 0.005,
     "defer_after_pulse_s": 0.0,
 }
+HIGHER = 1.05  # another threshold
 CHUNK_MS = 2  # of the source: a fault in a sample leaves it 1 ms later on average
 REST_S = 10.0  # for the thresholds
 WITHIN_S = 30.0  # an arming: longer than a new daemon, engine and source take together
@@ -89,6 +92,7 @@ class Bench:
         self.armed_ns = 0  # just before the last arming
         self.rng = random.Random(seed)  # for whatever a fault leaves to chance
         self.train_ns = 0  # the first pulse of the last train
+        self.on_uv = 0.0  # the last threshold written by `write_other_threshold`
         self.low = 0.0  # the limit that the train will run into
         self.kept: list[Child] = []  # what a fault started, for its mending
         self.hogs: list[Child] = []
@@ -158,6 +162,18 @@ class Bench:
             self._limits = (limits, area_cm2)
             self.rig.set_limits(limits, area_cm2)
             self.restart_guard()
+
+    def write_other_threshold(self) -> None:
+        """Into the patient's file: a little higher, or back again. `on_uv` is what it is then."""
+        path = self.rig.folder / "patient.toml"
+        patient = tomllib.loads(path.read_text())
+        (muscle,) = patient["muscle"]
+        first = round(
+            _sections(self.setup.train_s)["patient"]["muscle"][0]["on_uv"], 3
+        )  # in nanovolts
+        self.on_uv = first if muscle["on_uv"] > first else round(first * HIGHER, 3)
+        muscle["on_uv"] = self.on_uv
+        path.write_text(tomli_w.dumps(patient))
 
     # ---- an operator --------------------------------------------------------------------------------------
 

@@ -48,7 +48,8 @@ def _to_guard(bench: Bench) -> Callable[[int], None]:
     return bench.rig.guard.signal
 
 
-def _kill_engine(bench: Bench) -> None:
+def kill_engine(bench: Bench) -> None:
+    """Have another engine."""
     with contextlib.suppress(ProcessLookupError):  # it may have ended itself
         bench.signal_engine(signal.SIGKILL)
     bench.wait_for_new_engine()
@@ -82,7 +83,7 @@ FAULTS = (
         name="engine_endless_loop",
         about="a handler in the engine loops, holding its interpreter lock at its priority, until it is killed",
         inject=_chaos(signal.SIGUSR1),
-        mend=_kill_engine,
+        mend=kill_engine,
         hold_s=(0.03, 0.3),
         budget_ms=LEASE_OVER_MS,
         bound_ms=BOUND_MS,

@@ -100,12 +100,17 @@ def sections(
 
 @pytest.fixture(scope="module")
 def make_bench() -> Iterator[Callable[..., Bench]]:
-    """A function that starts a rig with these sections of nmesd.toml; all are ended with the module."""
+    """A function that starts a rig with these sections of nmesd.toml, and ends the one before it.
+
+    Not to be fast alone: a stream of this computer is found at its port, and there are 32 for all of LSL on it.
+    """
     rigs: list[Rig] = []
 
     def make(
         wanted: dict[str, dict[str, Any]] | None = None, record: Path | None = None, **values: Any
     ) -> Bench:
+        if rigs:
+            rigs.pop().close()
         rigs.append(Rig(wanted or sections(**values), record=record))
         return Bench(rigs[-1])
 

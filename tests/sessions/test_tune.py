@@ -202,7 +202,11 @@ def test_a_dask_cluster_comes_to_the_same(biofeedback: Folder) -> None:
         here = sweep(executor, [biofeedback.path], [one], 0)
     with (
         distributed.LocalCluster(
-            n_workers=1, processes=False, protocol="tcp", host="127.0.0.1", dashboard_address=None
+            n_workers=1,
+            processes=False,
+            protocol="tcp",
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
         ) as local,
         cluster(local.scheduler_address) as executor,
     ):
