@@ -58,14 +58,16 @@ check: $(DEV)
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-# These judge time: nothing runs beside them.
-ALONE = tests/loop tests/loop_short
+# Whole systems with their timing: two at a time; and those that load the machine themselves, beside which nothing runs.
+LOOP = tests/loop
+ALONE = tests/alone
 # Guard, wire, core and dsp are covered to the last branch, by these tests alone.
 COVERING = tests/guard tests/wire tests/core tests/dsp
 
 test: check
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m covering $(COVERING) $(PYTEST_ARGS) --cov
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not covering and not long" $(addprefix --ignore=,$(ALONE)) $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile -m "not covering and not long" $(addprefix --ignore=,$(LOOP) $(ALONE)) $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(LOOP) $(PYTEST_ARGS)
 	$(BIN)/python -m pytest $(ALONE) $(PYTEST_ARGS)
 
 long: $(DEV)

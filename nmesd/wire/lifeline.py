@@ -41,8 +41,13 @@ class Watch:
         """Begin to wait for the end of whoever holds it now; at once over if nobody does."""
         if not self._waiting:
             self._waiting = True
-            _thread.stack_size(_STACK_BYTES)
-            _thread.start_new_thread(self._wait, ())
+            others = _thread.stack_size(_STACK_BYTES)
+            try:
+                _thread.start_new_thread(self._wait, ())
+            finally:
+                _thread.stack_size(
+                    others
+                )  # it holds for every thread that begins, and numpy needs more
 
     def clear(self) -> None:
         """Take note of a death."""

@@ -23,6 +23,7 @@ print(hold(sys.argv[1]), flush=True)
 sys.stdin.read()
 """
 SOON_S = 10.0
+OTHERS_BYTES = 256 * 1024  # a stack
 
 
 @pytest.fixture
@@ -115,6 +116,13 @@ def test_without_a_holder_there_is_nothing_to_tell(lifeline: Lifeline) -> None:
     lifeline.watch()
     waits_no_more(lifeline)
     assert not told(lifeline, 0)
+
+
+def test_the_threads_of_others_have_the_stack_they_had(lifeline: Lifeline) -> None:
+    threading.stack_size(OTHERS_BYTES)
+    lifeline.watch()
+    assert threading.stack_size(0) == OTHERS_BYTES
+    waits_no_more(lifeline)
 
 
 def test_watching_twice_is_watching_once(lifeline: Lifeline, path: str) -> None:
