@@ -138,6 +138,7 @@ FAULTS = (
         about="`reload` in mid-train with another threshold; the session goes on",
         inject=_reload,
         mend=_holds,
+        hold_s=(1.0, 1.4),  # attempts that came sooner would be taken for a heart
         benign=True,
         budget_ms=LEASE_OVER_MS,
         bound_ms=BOUND_MS,

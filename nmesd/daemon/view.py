@@ -113,6 +113,7 @@ _WORDS = {
     Mode.READY: "waiting for an attempt",
     Mode.REST: "rest, until it is over and the muscle relaxed",
 }
+_HINDERED = {Mode.DISARMED: "cannot be armed", Mode.READY: "nothing counts"}
 _OF_KIND = {
     (Mode.READY, Kind.RELAXATION): "waiting until the muscle is relaxed",
     (Mode.REST, Kind.CYCLIC): "rest until the next train",
@@ -124,8 +125,9 @@ _OF_KIND = {
 def _text(mode: Mode, trip: Reason, snapshot: Snapshot, reasons: list[Reason], kind: Kind) -> str:
     if mode is Mode.TRIPPED:
         return explain(trip, snapshot.trip_value, snapshot.trip_limit)
-    if mode is Mode.DISARMED and reasons:
-        return "cannot be armed: " + "; ".join(explain(reason).split(" (")[0] for reason in reasons)
+    if mode in _HINDERED and reasons:
+        why = "; ".join(explain(reason).split(" (")[0] for reason in reasons)
+        return f"{_HINDERED[mode]}: {why}"
     if mode is Mode.DISARMED:
         return "ready to be armed"
     return _OF_KIND.get((mode, kind)) or _WORDS[mode]

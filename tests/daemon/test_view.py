@@ -98,6 +98,18 @@ def test_every_state_has_its_words(mode: Mode, files: Files) -> None:
     assert seen_by(snapshot(mode=mode), files)["text"]
 
 
+@pytest.mark.parametrize(
+    ("mode", "says"),
+    [(Mode.DISARMED, "cannot be armed: "), (Mode.READY, "nothing counts: "), (Mode.REST, "rest, ")],
+)
+def test_what_forbids_it_is_told_where_it_does(mode: Mode, says: str) -> None:
+    heart, hum = EXPLAIN[Reason.EMG_HEART], EXPLAIN[Reason.EMG_MAINS]
+    seen = seen_by(snapshot(mode=mode, inhibits=1 << Reason.EMG_HEART | 1 << Reason.EMG_MAINS))
+    assert seen["text"].startswith(says)
+    for one in (heart, hum):
+        assert (one.text in seen["text"] and one.remedy in seen["text"]) == (mode is not Mode.REST)
+
+
 def test_the_course_of_the_session_is_told() -> None:
     seen = seen_by(snapshot(mode=Mode.REST), CYCLIC)
     assert (seen["programme"], seen["patient"]) == ("rehearsal", "P7")
