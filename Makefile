@@ -58,16 +58,18 @@ check: $(DEV)
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-# Whole systems with their timing: two at a time; and those that load the machine themselves, beside which nothing runs.
+# Whole systems with their timing: two at a time where there are real-time rights, else one. And those that load the
+# machine themselves, beside which nothing runs.
 LOOP = tests/loop
 ALONE = tests/alone
+RIGS = $$($(BIN)/python -c "from nmesd.realtime import real_time_granted; print(1 + real_time_granted())")
 # Guard, wire, core and dsp are covered to the last branch, by these tests alone.
 COVERING = tests/guard tests/wire tests/core tests/dsp
 
 test: check
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m covering $(COVERING) $(PYTEST_ARGS) --cov
 	$(BIN)/python -m pytest -n 3 --dist loadfile -m "not covering and not long" $(addprefix --ignore=,$(LOOP) $(ALONE)) $(PYTEST_ARGS)
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(LOOP) $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(RIGS) --dist loadfile $(LOOP) $(PYTEST_ARGS)
 	$(BIN)/python -m pytest $(ALONE) $(PYTEST_ARGS)
 
 long: $(DEV)
