@@ -19,7 +19,7 @@ help:
 	@echo "make test    every check, then every test"
 	@echo "make long    what takes longer than a test should: whole golden sessions, drift (four minutes)"
 	@echo "make check   style, types and import contracts only"
-	@echo "make campaign  every fault 100 times, with the real processes (an hour and a half; CAMPAIGN_ARGS=...)"
+	@echo "make campaign  every fault 100 times, with the real processes (about two hours; CAMPAIGN_ARGS=...)"
 	@echo "make mutate  change guard, core and detector in three thousand ways: each must be found by a test (half an hour)"
 	@echo "make soak    two hours of the virtual patient, all telemetry on, both cores half loaded: does it trip without a reason, or grow?"
 	@echo "make detection  how soon an onset is detected, beside the methods of the field; a thousand trains (20 minutes)"
@@ -76,7 +76,7 @@ long: $(DEV)
 	$(BIN)/python -m pytest -n 2 --dist load -m long tests/sim $(PYTEST_ARGS)
 
 campaign: $(DEV)
-	$(BIN)/python -m bench.faults --jobs 3 $(CAMPAIGN_ARGS)
+	$(BIN)/python -m bench.faults --jobs 2 $(CAMPAIGN_ARGS)
 
 mutate: $(DEV)
 	rm -rf mutants
