@@ -102,7 +102,7 @@ def sections(
 def make_bench() -> Iterator[Callable[..., Bench]]:
     """A function that starts a rig with these sections of nmesd.toml, and ends the one before it.
 
-    Not for speed alone: a stream of this computer is found at its port, one of 32 for all of LSL; a rig takes nine.
+    Not for speed alone: a stream of this computer is found at its port, one of 32 for all; a rig takes nine.
     """
     rigs: list[Rig] = []
 
