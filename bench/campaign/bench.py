@@ -168,9 +168,8 @@ class Bench:
         path = self.rig.folder / "patient.toml"
         patient = tomllib.loads(path.read_text())
         (muscle,) = patient["muscle"]
-        first = round(
-            _sections(self.setup.train_s)["patient"]["muscle"][0]["on_uv"], 3
-        )  # in nanovolts
+        written = _sections(self.setup.train_s)["patient"]["muscle"][0]["on_uv"]
+        first = round(written, 3)  # whole nanovolts, as it will be told
         self.on_uv = first if muscle["on_uv"] > first else round(first * HIGHER, 3)
         muscle["on_uv"] = self.on_uv
         path.write_text(tomli_w.dumps(patient))

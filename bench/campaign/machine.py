@@ -88,7 +88,7 @@ def _reload(bench: Bench) -> int:
 
 
 def _holds(bench: Bench) -> None:
-    """The session went on, and the new threshold holds from its next rest on."""
+    """The session went on, and the new threshold holds."""
     bench.wait_until(lambda: bench.rig.status()["on_uv"] == bench.on_uv, "new threshold")
     bench.require(bench.rig.status()["engine_pid"] == bench.engine_pid, "the engine was replaced")
 

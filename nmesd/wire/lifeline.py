@@ -41,13 +41,12 @@ class Watch:
         """Begin to wait for the end of whoever holds it now; at once over if nobody does."""
         if not self._waiting:
             self._waiting = True
+            # It holds for every thread that begins from then on, and numpy in one needs more.
             others = _thread.stack_size(_STACK_BYTES)
             try:
                 _thread.start_new_thread(self._wait, ())
             finally:
-                _thread.stack_size(
-                    others
-                )  # it holds for every thread that begins, and numpy needs more
+                _thread.stack_size(others)
 
     def clear(self) -> None:
         """Take note of a death."""
